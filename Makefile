@@ -1,0 +1,86 @@
+# Everything runs in .venv, which pip fills from the hash-pinned requirements; Poetry is needed by `make lock` alone.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The first interpreter of a supported version that really starts; `make PYTHON=...` chooses another.
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { echo "$$python"; break; }; done)
+POETRY ?= poetry
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DOCTESTS := ai_detect $(wildcard README.md docs)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.PHONY: help
+help:  ## show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: run
+run: .venv/main.stamp  ## train on the embedded sample, predict, show the results
+	$(BIN)/python model.py train --dataset=data/sample/train.csv --tracking=none
+	$(BIN)/python model.py predict --dataset=data/sample/test.csv
+	@sed -n 1,6p data/results.csv
+	@printf '%-14s %s\n' predictions data/results.csv 'trained model' model/ 'shared model' data/model/ log data/log_file.log
+
+.PHONY: test
+test: .venv/dev.stamp  ## run the tests with coverage
+	$(BIN)/python -m pytest --cov
+
+.PHONY: check
+check: .venv/dev.stamp  ## format, lint, types, tests, examples in the documentation, notebooks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' $(DOCTESTS) || test $$? -eq 5  # 5: no examples
+	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbmake $(NOTEBOOKS))
+
+.PHONY: format
+format: .venv/dev.stamp  ## put the code into the form that check asks for
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: build
+build: .venv/dev.stamp  ## build the source archive, and the wheel from it, into dist/
+	$(BIN)/python -m build --no-isolation
+
+.PHONY: bench
+bench: .venv/dev.stamp  ## measure accuracy
+	$(BIN)/python -m benchmarks.accuracy
+
+.PHONY: lock
+lock:  ## lock the newest allowed versions again (maintainers; needs Poetry and its export plugin)
+	$(POETRY) lock --regenerate
+	$(MAKE) export
+
+.PHONY: export
+export:  ## bring the lock file and requirements/ in step with pyproject.toml, changing no more than needed
+	$(POETRY) lock
+	$(POETRY) check --lock
+	$(POETRY) export --without-urls --with build --output requirements/main.txt
+	$(POETRY) export --without-urls --with build,dev --all-extras --output requirements/dev.txt
+
+.PHONY: clean
+clean:  ## remove the environment, caches and builds; data, models and results stay
+	rm -rf .venv dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is newer than what it was made from, so that a second call installs nothing.
+.venv/created.stamp:
+	$(if $(PYTHON),,$(error Python 3.11, 3.12 or 3.13 is needed and none was found: name one with PYTHON=/path/to/python))
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/main.stamp: requirements/main.txt pyproject.toml | .venv/created.stamp
+	$(PIP) install --require-hashes -r requirements/main.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/dev.stamp: requirements/dev.txt pyproject.toml | .venv/created.stamp
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch .venv/main.stamp $@

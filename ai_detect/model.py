@@ -1,0 +1,336 @@
+"""`My_TextClassifier_Model`, the conductor behind the command line: it calls its neighbours in order and computes nothing.
+
+    train:    dataset -> corpus -> training.run -> ./model/ -> published to ./data/model/ -> tracker, report
+    predict:  ./data/model/ -> predictor;  dataset -> batches -> predictions -> ./data/results.csv
+"""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__, artifacts, plots
+from . import log as log_module
+from .columns import BY_FILE, Columns
+from .config import TrainConfig
+from .data import Batch, check_trainable, encode_known_labels, read_batches, read_corpus
+from .errors import DataError, UsageError
+from .evaluation import Evaluation, evaluate
+from .predictor import Predictions, Predictor
+from .reports import ModelInfo, PredictReport, TextReport, TrainReport
+from .results import ResultsWriter, prediction_rows, results_header
+from .scorer import available_cores
+from .text import PackedTexts
+from .tracking import open_tracker
+
+logger = logging.getLogger(__name__)
+
+
+class My_TextClassifier_Model:
+    """Tell LLM-written texts from human ones, or texts of any classes from each other.
+
+    Train on a file of labelled texts, then predict: the model, the predictions and the log are files below ./model
+    and ./data.
+    """
+
+    def __init__(self, *, model_dir: str = "model", data_dir: str = "data") -> None:
+        """Remember where things are; nothing is read or written.
+
+        Args:
+            model_dir: folder that training writes the model to.
+            data_dir: shared folder for the published model, results.csv, log_file.log and reports.
+        """
+        self._model_dir = Path(model_dir)
+        self._data_dir = Path(data_dir)
+
+    def train(
+        self,
+        *,
+        dataset: str,
+        config: str = "",
+        model: str | None = None,
+        word_ngrams: tuple[int, int] | None = None,
+        char_ngrams: tuple[int, int] | None = None,
+        n_bits: int | None = None,
+        lowercase: bool | None = None,
+        min_df: int | None = None,
+        C: float | None = None,
+        alpha: float | None = None,
+        n_folds: int | None = None,
+        seed: int | None = None,
+        text_column: str = "",
+        label_column: str = "",
+        id_column: str = "",
+        group_column: str = "",
+        format: str = "",
+        encoding: str = "utf-8",
+        strict: bool = False,
+        tracking: str = "wandb",
+        n_jobs: int = 0,
+    ) -> TrainReport:
+        """Train on a labelled dataset, save the model to ./model/ and publish it to ./data/model/.
+
+        Args:
+            dataset: CSV, TSV, JSONL (also .gz) or Parquet file, a folder of them, or - for stdin.
+            config: TOML file of settings; options given here win over it.
+            model: ensemble or heuristic.
+            word_ngrams: smallest and largest n of word n-grams, such as 1,3.
+            char_ngrams: smallest and largest n of character n-grams, such as 3,5; 0,0 for none.
+            n_bits: 2**n_bits hash buckets.
+            lowercase: fold letters to lower case.
+            min_df: ignore n-grams of fewer training texts than this.
+            C: inverse regularisation of the logistic regression.
+            alpha: regularisation of the SGD classifier.
+            n_folds: folds for out-of-fold scores.
+            seed: seed of folds and SGD; the same seed gives the same model, byte for byte.
+            text_column: column of the texts, if its name does not tell.
+            label_column: column of the labels, if its name does not tell.
+            id_column: column of the row ids, if its name does not tell.
+            group_column: column of groups that folds must not split, if its name does not tell.
+            format: csv, tsv, jsonl or parquet, if the file name does not tell.
+            encoding: encoding of text files.
+            strict: refuse the first bad row instead of leaving it out.
+            tracking: wandb, mlflow or none.
+            n_jobs: threads; 0 for all cores.
+        """
+        settings = (TrainConfig.from_toml(config) if config else TrainConfig()).override(
+            model=model,
+            word_ngrams=word_ngrams,
+            char_ngrams=char_ngrams,
+            n_bits=n_bits,
+            lowercase=lowercase,
+            min_df=min_df,
+            C=C,
+            alpha=alpha,
+            n_folds=n_folds,
+            seed=seed,
+        )
+        tracker = open_tracker(tracking, self._data_dir)
+        started = time.perf_counter()
+        with artifacts.training_lock(self._model_dir):
+            columns = Columns(text_column, label_column, id_column, group_column)
+            corpus = read_corpus(dataset, columns=columns, format=format, encoding=encoding, strict=strict)
+            check_trainable(corpus)
+            from . import training  # imports scikit-learn, which no other command needs
+
+            tracker.start(settings.to_dict() | {"dataset": dataset, "dataset_sha256": corpus.fingerprint})
+            finished = False
+            try:
+                trained = training.run(
+                    corpus,
+                    settings,
+                    dataset=dataset,
+                    package_version=__version__,
+                    n_jobs=_cores(n_jobs),
+                )
+                artifacts.save(self._model_dir, trained.manifest, trained.arrays, trained.card)
+                artifacts.publish(self._model_dir, self._published)
+                figures = plots.draw(trained.evaluation, self._data_dir / "reports" / "train")
+                tracker.log_metrics(trained.evaluation.numbers())
+                tracker.log_files(figures, "plots")
+                tracker.log_files([self._model_dir], "model")
+                finished = True
+            finally:
+                tracker.finish(failed=not finished)
+        seconds = time.perf_counter() - started
+        logger.info("trained in %.1f s, model in %s and %s", seconds, self._model_dir, self._published)
+        return TrainReport(
+            str(self._model_dir), str(self._published), len(corpus.ids), seconds, trained.evaluation
+        )
+
+    def predict(
+        self,
+        *,
+        dataset: str = "",
+        text: str = "",
+        output: str = "",
+        details: bool = False,
+        fpr: float = 0.01,
+        text_column: str = "",
+        id_column: str = "",
+        format: str = "",
+        encoding: str = "utf-8",
+        strict: bool = False,
+        n_jobs: int = 0,
+    ) -> PredictReport | TextReport | None:
+        """Score a dataset with the model in ./data/model/ and write ./data/results.csv, or score one text.
+
+        Args:
+            dataset: CSV, TSV, JSONL (also .gz) or Parquet file, a folder of them or of .txt files, or - for stdin.
+            text: one text to score instead; the answer is printed.
+            output: file to write instead of ./data/results.csv, or - for stdout.
+            details: add the columns verdict, words, p_value, obfuscation and reason.
+            fpr: promised false-positive rate behind the verdicts.
+            text_column: column of the texts, if its name does not tell.
+            id_column: column of the row ids, if its name does not tell.
+            format: csv, tsv, jsonl, parquet or txt, if the file name does not tell.
+            encoding: encoding of text files.
+            strict: refuse the first bad row instead of keeping it with an empty prediction.
+            n_jobs: threads; 0 for all cores.
+        """
+        if bool(dataset) == bool(text):
+            raise UsageError("predict takes either --dataset=PATH or --text=TEXT, and one of them.")
+        predictor = self._load()
+        predictor.check_rate(fpr)
+        if text:
+            return _text_report(predictor, text, fpr)
+        target = output or str(self._data_dir / "results.csv")
+        columns = Columns(text=text_column, id=id_column)
+        batches = read_batches(
+            dataset, columns=columns, format=format, encoding=encoding, strict=strict
+        )
+        started = time.perf_counter()
+        counts: Counter[str] = Counter()
+        problems: Counter[str] = Counter()
+        n_rows = 0
+        with ResultsWriter(target, results_header(predictor, details=details)) as writer:
+            for batch, predictions in _scored(predictor, batches, _cores(n_jobs)):
+                rows, called = prediction_rows(predictor, batch, predictions, fpr=fpr, details=details)
+                writer.write_rows(rows)
+                counts.update(called)
+                problems.update(batch.problems.values())
+                n_rows += len(batch.ids)
+        if problems:
+            logger.warning("%d rows could not be scored: %s", problems.total(), dict(problems))
+        seconds = time.perf_counter() - started
+        logger.info("%d rows scored in %.1f s, results in %s", n_rows, seconds, target)
+        if target == "-":
+            return None
+        return PredictReport(
+            target,
+            n_rows,
+            problems.total(),
+            dict(sorted(counts.items())),
+            dict(problems),
+            f"the model in {self._published}",
+            seconds,
+        )
+
+    def evaluate(
+        self,
+        *,
+        dataset: str,
+        by: str = "",
+        text_column: str = "",
+        label_column: str = "",
+        id_column: str = "",
+        format: str = "",
+        encoding: str = "utf-8",
+        strict: bool = False,
+        n_jobs: int = 0,
+    ) -> Evaluation:
+        """Measure the model in ./data/model/ on a labelled dataset and draw plots to ./data/reports/.
+
+        Args:
+            dataset: CSV, TSV, JSONL (also .gz) or Parquet file, a folder of them, or - for stdin.
+            by: column to break the figures down by; for a folder, by file if not given.
+            text_column: column of the texts, if its name does not tell.
+            label_column: column of the labels, if its name does not tell.
+            id_column: column of the row ids, if its name does not tell.
+            format: csv, tsv, jsonl or parquet, if the file name does not tell.
+            encoding: encoding of text files.
+            strict: refuse the first bad row instead of leaving it out.
+            n_jobs: threads; 0 for all cores.
+        """
+        predictor = self._load()
+        corpus = read_corpus(
+            dataset,
+            columns=Columns(text_column, label_column, id_column, by or BY_FILE),
+            format=format,
+            encoding=encoding,
+            strict=strict,
+            deduplicate=False,
+        )
+        if not corpus.ids:
+            raise DataError(f"{dataset} holds no row that can be scored: it needs texts with labels.")
+        y = encode_known_labels(corpus.labels, predictor.classes, detection=predictor.detection)
+        scores = predictor.score(corpus.texts, n_jobs=_cores(n_jobs))
+        groups = corpus.groups
+        if not by and not Path(dataset).is_dir():
+            groups = np.full(len(y), Path(dataset).name, object)
+        evaluation = evaluate(
+            scores, y, groups, predictor.classes, predictor.thresholds, n_bad=sum(corpus.problems.values())
+        )
+        figures = plots.draw(evaluation, self._data_dir / "reports")
+        logger.info("evaluated on %d texts: %s", len(y), evaluation.numbers())
+        return evaluation.with_plots(figures)
+
+    def info(self) -> ModelInfo:
+        """Show what the model in ./data/model/ is: its data, settings, figures and thresholds."""
+        return ModelInfo(str(self._published), artifacts.load(self._published).manifest)
+
+    def log(self, *, lines: int = 50, follow: bool = False) -> Iterator[str]:
+        """Show the end of ./data/log_file.log.
+
+        Args:
+            lines: how many lines.
+            follow: go on showing new lines until interrupted.
+        """
+        log_file = self._data_dir / "log_file.log"
+        if lines < 0:
+            raise UsageError(f"--lines={lines} is negative: give how many lines to show.")
+        yield from log_module.tail(log_file, lines)
+        if follow:
+            yield from log_module.follow(log_file)
+
+    def version(self) -> str:
+        """Show the version of ai_detect."""
+        return f"ai_detect {__version__}"
+
+    @property
+    def _published(self) -> Path:
+        return self._data_dir / "model"
+
+    def _load(self) -> Predictor:
+        predictor = Predictor.from_files(artifacts.load(self._published))
+        logger.info("model in %s, made on %s", self._published, predictor.manifest.get("created"))
+        return predictor
+
+
+def _cores(n_jobs: int) -> int:
+    if n_jobs < 0:
+        raise UsageError(f"--n_jobs={n_jobs} is negative: give a number of threads, or 0 for all cores.")
+    return n_jobs or available_cores()
+
+
+def _scored(
+    predictor: Predictor, batches: Iterator[Batch], n_jobs: int
+) -> Iterator[tuple[Batch, Predictions]]:
+    """Score batches in threads while the next ones are read, and return them in order.
+
+    At most n_jobs batches are in flight, so memory does not grow with the dataset.
+    """
+    with ThreadPoolExecutor(n_jobs) as pool:
+        flight: deque[tuple[Batch, Future[Predictions]]] = deque()
+        for batch in batches:
+            flight.append((batch, pool.submit(predictor.predict, batch.texts)))
+            if len(flight) > n_jobs:
+                done, predictions = flight.popleft()
+                yield done, predictions.result()
+        for done, predictions in flight:
+            yield done, predictions.result()
+
+
+def _text_report(predictor: Predictor, text: str, fpr: float) -> TextReport:
+    predictions = predictor.predict(PackedTexts.pack([text]))
+    best = int(predictions.probability[0].argmax())
+    if not predictor.detection:
+        return TextReport(
+            predictor.classes[best],
+            float(predictions.probability[0, best]),
+            int(predictions.words[0]),
+        )
+    (verdict,), (reason,) = predictor.verdicts(predictions, fpr)
+    return TextReport(
+        predictor.classes[best],
+        float(predictions.probability[0, 1]),
+        int(predictions.words[0]),
+        verdict,
+        float(predictions.p_value[0]),
+        reason,
+        int(predictions.obfuscation[0]),
+    )

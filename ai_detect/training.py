@@ -1,0 +1,147 @@
+"""A training run from a corpus to what a model folder holds: settings resolved, model fitted, measured, described."""
+
+import logging
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from . import calibration, ensemble
+from .config import TrainConfig
+from .data import Corpus, LabelCode, encode_labels
+from .evaluation import Evaluation, evaluate
+from .kernels import statistics
+from .scorer import Arrays
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Everything a model folder will hold, and the out-of-fold evaluation behind it."""
+
+    manifest: dict[str, Any]
+    arrays: Arrays
+    card: str
+    evaluation: Evaluation
+
+
+def run(corpus: Corpus, config: TrainConfig, *, dataset: str, package_version: str, n_jobs: int) -> TrainedModel:
+    """Train on a corpus.
+
+    Args:
+        corpus: texts with labels and groups.
+        config: settings, as the user gave them.
+        dataset: the name of the dataset, for the manifest.
+        package_version: of ai_detect, for the manifest.
+        n_jobs: threads.
+
+    Raises:
+        DataError: the labels are of one class or of mixed kinds.
+    """
+    code, y = encode_labels(corpus.labels)
+    words = statistics(corpus.texts)[:, 0]
+    config = config.resolved(detection=code.detection, median_words=float(np.median(words)))
+    logger.info("settings: %s", config.to_dict())
+    counts = {name: int(np.sum(y == number)) for number, name in enumerate(code.classes)}
+    logger.info(
+        "training on %d texts, %.1f MB: %s",
+        len(y),
+        corpus.texts.n_bytes / 1e6,
+        _shortened(counts),
+    )
+    trained = ensemble.train(corpus.texts, y, corpus.groups, config, n_jobs=n_jobs)
+    scores = trained.out_of_fold
+    # Kept as float32: the thresholds must come from the very numbers the model will compare with.
+    human_scores = np.sort(scores[y == 0, 0].astype(np.float32)) if code.detection else np.zeros(0, np.float32)
+    thresholds = (
+        calibration.thresholds(human_scores.astype(np.float64), scores[y == 1, 0]) if code.detection else ()
+    )
+    evaluation = evaluate(
+        scores,
+        y,
+        np.full(len(y), "out of fold"),
+        code.classes,
+        [(threshold.fpr, threshold.score) for threshold in thresholds],
+    )
+    manifest = {
+        "package_version": package_version,
+        "created": _created(),
+        "task": {"classes": list(code.classes), "detection": code.detection},
+        "config": config.to_dict(),
+        "ngrams": {name: asdict(config)[name] for name in ("word_ngrams", "char_ngrams", "n_bits", "lowercase")},
+        "data": {
+            "dataset": dataset,
+            "rows": corpus.n_rows,
+            "texts": len(y),
+            "classes": counts,
+            "groups": len(np.unique(corpus.groups.astype(str))),
+            "left_out": dict(corpus.problems),
+            "duplicates": corpus.n_duplicates,
+            "conflicting": corpus.n_conflicting,
+            "sha256": corpus.fingerprint,
+        },
+        "metrics": {"out_of_fold": evaluation.to_dict()["overall"]},
+        "thresholds": [threshold.to_dict() for threshold in thresholds],
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "numba")},
+    }
+    arrays = trained.scorer.to_arrays() | {"human_scores": human_scores}
+    return TrainedModel(manifest, arrays, model_card(manifest, code), evaluation)
+
+
+def model_card(manifest: dict[str, Any], code: LabelCode) -> str:
+    """Say in Markdown what the model is, what it was trained on and how well it did out of fold."""
+    data = manifest["data"]
+    lines = [
+        "# Model card",
+        "",
+        f"Made by ai_detect {manifest['package_version']} on {manifest['created']} from `{data['dataset']}`.",
+        "",
+        f"- task: tell apart {_listed(code.classes)}",
+        f"- data: {data['texts']} texts of {data['rows']} rows in {data['groups']} groups; SHA-256 `{data['sha256']}`",
+        f"- classes: {_shortened(data['classes'])}",
+        f"- settings: `{manifest['config']}`",
+        "",
+        "## Out of fold",
+        "",
+        "Measured on the training texts by models that had not seen their group.",
+        "",
+    ]
+    figures = manifest["metrics"]["out_of_fold"]
+    if len(code.classes) == 2:
+        auc = figures["roc_auc"]
+        lines.append(f"ROC AUC {auc['value']:.4f} ({auc['low']:.4f} to {auc['high']:.4f}), Brier score {figures['brier']:.4f}.")
+    else:
+        lines.append(f"Accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}.")
+    if code.detection:
+        lines += ["", "| promised false-positive rate | threshold (log-odds) | achieved | LLM texts caught |", "|---|---|---|---|"]
+        for entry in manifest["thresholds"]:
+            score = "too few human texts" if entry["score"] is None else f"{entry['score']:.3f}"
+            lines.append(f"| {entry['fpr']:g} | {score} | {entry['achieved_fpr']:.4f} | {entry['tpr']:.4f} |")
+        lines += [
+            "",
+            "A verdict is evidence to weigh, never proof: no text should be punished on it alone. The rates hold for human "
+            "texts like those of the training data, and only for them.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _created() -> str:
+    """The time of the run in UTC; SOURCE_DATE_EPOCH, if set, makes the whole model folder reproducible."""
+    seconds = float(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _shortened(counts: dict[str, int]) -> str:
+    shown = [f"{count} {name}" for name, count in list(counts.items())[:5]]
+    more = len(counts) - len(shown)
+    return ", ".join(shown) + (f" and {more} more classes" if more > 0 else "")
+
+
+def _listed(classes: tuple[str, ...]) -> str:
+    return ", ".join(classes) if len(classes) <= 10 else f"{len(classes)} classes"
