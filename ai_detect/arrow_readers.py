@@ -73,7 +73,7 @@ def _csv_chunks(
     ):
         n_whole = len(block[last_column])
         here: list[_RaggedRow] = []
-        while ragged and ragged[0].row < start + n_whole + len(here):
+        while ragged and ragged[0].row <= start + n_whole + len(here):
             here.append(ragged.popleft())
         n_rows = n_whole + len(here)
         if here and here[-1].row == start + n_rows - 1:
@@ -137,8 +137,8 @@ def _csv_blocks(
             n_read += batch.num_rows
     except pa.ArrowInvalid:  # its message quotes the row
         raise DataError(
-            f"{stream.name} has a row over {CSV_BLOCK_BYTES >> 20} MB after row {n_read}, or "
-            "a quotation mark that is never closed; shorten the one or close the other."
+            f"{stream.name} has, after {n_read} good rows, one over {CSV_BLOCK_BYTES >> 20} MB or a "
+            "quotation mark that is never closed; shorten the one or close the other."
         ) from None
     yield dict.fromkeys(wanted, PackedTexts.pack([]))
 

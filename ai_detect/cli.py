@@ -21,8 +21,8 @@ from typing import Any, Never
 
 import fire
 
-from ai_detect import __version__, guard, log
-from ai_detect.errors import AiDetectError
+from . import __version__, guard, log
+from .errors import AiDetectError
 
 _NAME = "ai_detect"
 _INTERRUPTED = 130
@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None, *, component: type | None = None) ->
     """
     argv = sys.argv[1:] if argv is None else argv
     log_file = Path(guard.find_value(argv, "data_dir") or "data") / "log_file.log"
+    log.configure(log_file)
     try:
         code = _run(argv, component or _default_component(), log_file)
         sys.stdout.flush()  # here, where a full disk or a reader that went away is still met
@@ -89,17 +90,15 @@ def _explain(error: BaseException, log_file: Path) -> tuple[str, int]:
 
 
 def _default_component() -> type:
-    from ai_detect.model import My_TextClassifier_Model
+    from .model import My_TextClassifier_Model
 
     return My_TextClassifier_Model
 
 
 def _run(argv: Sequence[str], component: type, log_file: Path) -> int:
-    if isinstance(
-        sys.stdout, io.TextIOWrapper
-    ):  # a file name may hold what the terminal cannot show
+    # A file name may hold what the terminal cannot show.
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    log.configure(log_file)
     call = guard.read_call(argv, component)
     if call.help:
         print(_help_text(call.command, component))

@@ -1,7 +1,7 @@
 """Turn a dataset into batches of texts, or into a corpus to train on.
 
 Every refusal of a dataset happens here or in the modules below: `columns` (which column is which),
-`labels`, `readers` (formats) and `sources` (files). No message or log record holds the text of a row.
+`labels`, `readers` (formats), `sources` (files). No message or log record holds the text of a row.
 """
 
 import hashlib

@@ -58,6 +58,36 @@ def encode_labels(labels: Iterable[str]) -> tuple[LabelCode, npt.NDArray[np.int6
     return code, np.array([numbers[label] for label in rows], np.int64)
 
 
+def encode_known_labels(
+    labels: Iterable[str], classes: Sequence[str], *, detection: bool
+) -> npt.NDArray[np.int64]:
+    """Number labels by the classes of a model, of which not all need to occur.
+
+    Args:
+        labels: one a row.
+        classes: the classes of the model, in the order of their numbers.
+        detection: whether these are human and llm, so that 0 and 1, false and true ... do as well.
+
+    Returns:
+        The number of each row's class as int64 (n,).
+
+    Raises:
+        DataError: a label is none of the classes.
+    """
+    rows = [label.strip() for label in labels]
+    distinct = sorted(set(rows))
+    numbers = _detection_numbers(distinct) if detection else None
+    if numbers is None:
+        numbers = {name: i for i, name in enumerate(classes)}
+        unknown = [label for label in distinct if label not in numbers]
+        if unknown:
+            raise DataError(
+                f"The dataset has labels that the model does not know ({listed(unknown, 5)}); it tells apart "
+                f"{listed(classes, 5)}. Name another column with --label_column, or train again."
+            )
+    return np.array([numbers[label] for label in rows], np.int64)
+
+
 def _detection_numbers(distinct: Sequence[str]) -> dict[str, int] | None:
     for kind in _DETECTION_KINDS:
         if all(label.lower() in kind for label in distinct):

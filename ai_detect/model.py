@@ -17,9 +17,10 @@ from . import __version__, artifacts, plots
 from . import log as log_module
 from .columns import BY_FILE, Columns
 from .config import TrainConfig
-from .data import Batch, check_trainable, encode_known_labels, read_batches, read_corpus
+from .data import Batch, check_trainable, read_batches, read_corpus
 from .errors import DataError, UsageError
 from .evaluation import Evaluation, evaluate
+from .labels import encode_known_labels
 from .predictor import Predictions, Predictor
 from .reports import ModelInfo, PredictReport, TextReport, TrainReport
 from .results import ResultsWriter, prediction_rows, results_header

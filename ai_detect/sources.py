@@ -209,7 +209,7 @@ def open_text(name: str, raw: Iterator[bytes], encoding: str) -> TextStream:
         raise wrong_encoding(name, encoding) from None
     if not head:
         raise DataError(f"{name} is empty; expected a header and at least one row.")
-    joined = _Joined(chain([head, rest], decoded))
+    joined = _Joined(chain([head, rest], decoded, [b"\n"]))  # the last line has an end, too
     file = io.BufferedReader(joined, PEEK_BYTES)
     return TextStream(name, file, head, not rest, f"not {encoding.upper()}", lambda: joined.tail)
 

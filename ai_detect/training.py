@@ -12,9 +12,10 @@ import numpy as np
 
 from . import calibration, ensemble
 from .config import TrainConfig
-from .data import Corpus, LabelCode, encode_labels
+from .data import Corpus
 from .evaluation import Evaluation, evaluate
 from .kernels import statistics
+from .labels import LabelCode, encode_labels
 from .scorer import Arrays
 
 logger = logging.getLogger(__name__)

@@ -94,16 +94,17 @@ def is_styled(char: str) -> bool:
 def canonical(folded: str) -> tuple[str, int, int]:
     """Return the folded characters as tokens joined by single spaces, with the first and last token class."""
     out, last, first = "", SPACE, DROP
+    spaced = False
     for char in folded:
         kind = token_class(char)
         if kind == SPACE:
-            last = SPACE
+            last, spaced = SPACE, True
         elif kind != DROP:
             out += (" " if out and (kind | last) != WORD else "") + char
             last = kind
             first = kind if first == DROP else first
     if not out:
-        return "", (SPACE if last == SPACE and folded.strip() != folded else DROP), DROP
+        return "", (SPACE if spaced else DROP), DROP
     return out, first, last
 
 

@@ -376,6 +376,18 @@ def test_names_that_stdout_cannot_show_are_escaped(monkeypatch: pytest.MonkeyPat
     assert stdout.buffer.getvalue() == b"\\udce9\\xe9\n"
 
 
+def test_a_broken_installation_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent() -> type:
+        raise ImportError("no numpy here")
+
+    monkeypatch.setattr(cli, "_default_component", absent)
+    assert cli.main(["version"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert "no numpy here" in log_text()
+
+
 def test_entry_point_ends_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "_default_component", lambda: Toy)
     monkeypatch.setattr(sys, "argv", ["ai_detect", "train"])

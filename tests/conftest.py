@@ -1,0 +1,27 @@
+"""Shared by all tests: one small trained model, the sample, and a hypothesis profile for compiled code."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from ai_detect import My_TextClassifier_Model
+
+ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "data" / "sample"
+
+# The first call of a kernel compiles it, which no deadline for a single example can allow for.
+settings.register_profile(
+    "ai_detect", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100
+)
+settings.load_profile("ai_detect")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the detector was trained on the sample: ./model, ./data/model. Not to be changed."""
+    folder = tmp_path_factory.mktemp("trained")
+    My_TextClassifier_Model(
+        model_dir=str(folder / "model"), data_dir=str(folder / "data")
+    ).train(dataset=str(SAMPLE / "train.csv"), tracking="none", n_bits=16)
+    return folder

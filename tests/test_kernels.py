@@ -1,0 +1,158 @@
+"""Oracles for the kernels: scikit-learn's vectorizer, and the same rules in plain Python."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from ai_detect import kernels
+from ai_detect.features import HashedTfidf
+from ai_detect.kernels import NgramSpec
+from ai_detect.text import PackedTexts, canonical_text
+
+TEXTS = [
+    "The quick brown fox jumps over the lazy dog. The dog sleeps!",
+    "the Quick brown fox; it\u2019s \u201clazy\u201d \u2014 isn't it?",
+    "A caf\u00e9, na\u00efve; 3.14 (pi) and 50% of nothing...",
+    "word word word word, word",
+    "x",
+    "Ο\u03bd\u0435r \u041dоme \u200bhidden\u200b * star",
+]
+everyday = st.text(
+    alphabet=st.sampled_from("abcXYZ 019.,;!?'\"-\n\t*_\u2019\u2014\u00e9\u0430\u200b\u00a0"),
+    max_size=80,
+)
+
+
+def sorted_columns(matrix: np.ndarray) -> np.ndarray:
+    """Columns in a canonical order, empty ones left out: hashing puts them in another order."""
+    columns = matrix[:, matrix.any(axis=0)].round(6)
+    return columns[:, np.lexsort(columns)]
+
+
+@pytest.mark.parametrize("word_ngrams", [(1, 1), (1, 3), (2, 3)])
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_words_equal_scikit_learns_tfidf(word_ngrams: tuple[int, int], lowercase: bool) -> None:
+    oracle = TfidfVectorizer(
+        sublinear_tf=True, ngram_range=word_ngrams, token_pattern=r"\S+", lowercase=False
+    ).fit_transform([canonical_text(text, lowercase=lowercase) for text in TEXTS])
+    ours = HashedTfidf(word_ngrams=word_ngrams, n_bits=22, lowercase=lowercase).fit_transform(TEXTS)
+    used = np.unique(ours.indices)
+    assert len(used) == oracle.shape[1], "a hash collision: choose other texts"
+    assert sorted_columns(ours[:, used].toarray()) == pytest.approx(
+        sorted_columns(oracle.toarray()), abs=2e-6
+    )
+
+
+def test_characters_equal_scikit_learns_tfidf() -> None:
+    oracle = TfidfVectorizer(
+        sublinear_tf=True, analyzer="char", ngram_range=(2, 4), lowercase=False
+    ).fit_transform([canonical_text(text) for text in TEXTS])
+    ours = HashedTfidf(word_ngrams=(0, 0), char_ngrams=(2, 4), n_bits=22).fit_transform(TEXTS)
+    used = np.unique(ours.indices)
+    assert len(used) == oracle.shape[1], "a hash collision: choose other texts"
+    assert sorted_columns(ours[:, used].toarray()) == pytest.approx(
+        sorted_columns(oracle.toarray()), abs=2e-6
+    )
+
+
+def test_blocks_are_normalised_by_themselves() -> None:
+    matrix = HashedTfidf(char_ngrams=(3, 5), n_bits=12).fit_transform(TEXTS)
+    for block in (matrix[:, : 1 << 12], matrix[:, 1 << 12 :]):
+        norms = np.sqrt(block.multiply(block).sum(axis=1)).ravel()
+        assert np.asarray(norms).ravel()[:4] == pytest.approx(1.0, abs=1e-5)
+
+
+@given(st.lists(everyday, min_size=1, max_size=8))
+def test_the_kernel_and_python_normalise_alike(texts: list[str]) -> None:
+    spec = NgramSpec((1, 3), (2, 3), 14)
+    raw = kernels.count(PackedTexts.pack(texts), spec)
+    canonical = kernels.count(PackedTexts.pack(map(canonical_text, texts)), spec)
+    for ours, expected in zip(raw[:3], canonical[:3], strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    words = [sum(token[0].isalnum() for token in canonical_text(t).split()) for t in texts]
+    np.testing.assert_array_equal(raw[3][:, 0], words)
+
+
+@given(st.lists(st.text(max_size=60), min_size=1, max_size=8))
+def test_any_text_normalises_alike(texts: list[str]) -> None:
+    texts = [text.encode("utf-8", "replace").decode() for text in texts]
+    spec = NgramSpec(n_bits=14)
+    raw = kernels.count(PackedTexts.pack(texts), spec)
+    canonical = kernels.count(PackedTexts.pack(map(canonical_text, texts)), spec)
+    for ours, expected in zip(raw[:3], canonical[:3], strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+@given(st.lists(st.binary(max_size=60), min_size=1, max_size=8))
+def test_bytes_that_are_not_utf8_count_for_nothing(texts: list[bytes]) -> None:
+    spec = NgramSpec(n_bits=14)
+    decoded = [text.decode("utf-8", "replace") for text in texts]
+    raw = kernels.count(PackedTexts.pack(texts), spec)
+    expected = kernels.count(PackedTexts.pack(decoded), spec)
+    for ours, theirs in zip(raw[:3], expected[:3], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("spec", [NgramSpec(n_bits=14), NgramSpec((1, 2), (3, 5), 14, True)])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("only_used", [False, True])
+def test_fused_score_equals_matrix_times_weights(
+    spec: NgramSpec, n_outputs: int, only_used: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    tfidf = HashedTfidf(
+        word_ngrams=spec.word_ngrams,
+        char_ngrams=spec.char_ngrams,
+        n_bits=spec.n_bits,
+        lowercase=spec.lowercase,
+    ).fit(TEXTS[:3])  # so that the other texts hold buckets never seen
+    coef = rng.standard_normal((spec.n_features, n_outputs)).astype(np.float32)
+    weights = np.column_stack((tfidf.idf_, coef))
+    rows = np.zeros(0, np.int32)
+    if only_used:
+        used = np.flatnonzero(tfidf.idf_)
+        rows = np.full(spec.n_features, -1, np.int32)
+        rows[used] = np.arange(len(used))
+        weights = weights[used]
+    scores, _ = kernels.score(PackedTexts.pack(TEXTS), spec, rows, weights)
+    assert scores == pytest.approx(tfidf.transform(TEXTS) @ coef, abs=1e-5)
+
+
+@given(st.lists(everyday, max_size=20), st.integers(1, 6))
+def test_results_do_not_depend_on_batches_or_threads(texts: list[str], n_parts: int) -> None:
+    spec = NgramSpec(n_bits=12)
+    weights = np.random.default_rng(0).random((1 << 12, 2), np.float32)
+    packed = PackedTexts.pack(texts)
+    rows = np.zeros(0, np.int32)
+    whole, statistics = kernels.score(packed, spec, rows, weights)
+    with ThreadPoolExecutor(3) as pool:
+        parts = list(pool.map(lambda p: kernels.score(p, spec, rows, weights), packed.split(n_parts)))
+    np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), whole)
+    np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), statistics)
+
+
+def test_statistics_say_what_was_undone() -> None:
+    texts = PackedTexts.pack(["H\u0435llo\u200b **w\u2019s** \u2003x", "plain, old"])
+    table = dict(zip(kernels.STATISTICS, kernels.statistics(texts).T.tolist(), strict=True))
+    assert table == {
+        "words": [4, 2],
+        "tokens": [5, 3],
+        "typography": [1, 0],
+        "markdown": [4, 0],
+        "invisible": [1, 0],
+        "lookalike": [1, 0],
+        "odd_space": [1, 0],
+    }
+
+
+def test_a_long_text_and_an_empty_one() -> None:
+    spec = NgramSpec(n_bits=10)
+    texts = PackedTexts.pack(["", "word " * 300_000, ""])
+    indptr, _, counts, statistics = kernels.count(texts, spec)
+    assert statistics[:, 0].tolist() == [0, 300_000, 0]
+    assert indptr.tolist()[0:2] == [0, 0]
+    assert counts.sum() == 3 * 300_000 - 3
