@@ -2,6 +2,8 @@
 
 import csv
 import io
+import mmap
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -14,6 +16,7 @@ from ai_detect.sources import TextStream, to_utf8
 from ai_detect.tables import SAMPLE_ROWS, Chunk, Table, checked_chunk, is_word
 from ai_detect.text import PackedTexts
 
+CSV_PIECE_BYTES = 2 << 20
 CSV_BLOCK_BYTES = 16 << 20  # Arrow reads rows of at most one block
 
 
@@ -116,7 +119,7 @@ def _csv_blocks(
     n_read = 0
     try:
         reader = arrow_csv.open_csv(
-            stream.file,
+            _RowBlocks(stream.file),
             read_options=arrow_csv.ReadOptions(
                 use_threads=False,  # else a ragged row has no number
                 block_size=CSV_BLOCK_BYTES,
@@ -141,6 +144,39 @@ def _csv_blocks(
             "quotation mark that is never closed; shorten the one or close the other."
         ) from None
     yield dict.fromkeys(wanted, PackedTexts.pack([]))
+
+
+class _RowBlocks:
+    """A CSV file in blocks as small as its rows allow.
+
+    Arrow keeps up to 32 blocks ahead and refuses a row that spans more than two. So a block is one
+    piece, and more only until it holds the end of a row.
+    """
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._within_quotes = False
+
+    def read(self, size: int) -> memoryview:
+        block = mmap.mmap(-1, size)  # given back when freed; bytes would stay with the C library
+        while block.tell() + CSV_PIECE_BYTES <= size:
+            piece = self._file.read(CSV_PIECE_BYTES)
+            block.write(piece)
+            if not piece or self._ends_a_row(piece):
+                break
+        return memoryview(block)[: block.tell()]
+
+    def _ends_a_row(self, piece: bytes) -> bool:
+        within_quotes = self._within_quotes
+        self._within_quotes ^= piece.count(b'"') % 2 == 1
+        for mark in re.finditer(b'["\r\n]', piece):
+            if mark[0] == b'"':
+                within_quotes = not within_quotes
+            elif not within_quotes:
+                return True
+        return False
 
 
 def _ends_quoted(stream: TextStream) -> bool:

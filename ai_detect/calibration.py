@@ -78,9 +78,8 @@ def p_values(scores: Float64Array, human_scores: Float64Array) -> Float64Array:
         scores: float64 (n,).
         human_scores: float64 (m,), ascending.
     """
-    at_least = len(human_scores) - np.searchsorted(human_scores, scores, side="left")
-    result: Float64Array = (1.0 + at_least) / (1.0 + len(human_scores))
-    return result
+    below = np.searchsorted(human_scores, scores, side="left").astype(np.float64)
+    return (1.0 + len(human_scores) - below) / (1.0 + len(human_scores))
 
 
 def thresholds(human_scores: Float64Array, llm_scores: Float64Array) -> tuple[Threshold, ...]:
@@ -93,9 +92,15 @@ def thresholds(human_scores: Float64Array, llm_scores: Float64Array) -> tuple[Th
         if allowed < 0:
             found.append(Threshold(fpr, None, 0.0, 0.0))
             continue
-        score = float(np.nextafter(ascending[-1 - allowed], np.inf)) if allowed < len(ascending) else -np.inf
+        score = (
+            float(np.nextafter(ascending[-1 - allowed], np.inf))
+            if allowed < len(ascending)
+            else -np.inf
+        )
         found.append(
-            Threshold(fpr, score, float(np.mean(ascending >= score)), float(np.mean(llm_scores >= score)))
+            Threshold(
+                fpr, score, float(np.mean(ascending >= score)), float(np.mean(llm_scores >= score))
+            )
         )
     return tuple(found)
 

@@ -48,12 +48,18 @@ class TrainConfig:
             "0,0",
             "at least one of them to be in use",
         )
-        _require(_is_whole(self.n_bits, 8, 24), "n_bits", self.n_bits, "a whole number from 8 to 24")
+        _require(
+            _is_whole(self.n_bits, 8, 24), "n_bits", self.n_bits, "a whole number from 8 to 24"
+        )
         _require(isinstance(self.lowercase, bool), "lowercase", self.lowercase, "true or false")
-        _require(_is_whole(self.min_df, 1, 1000), "min_df", self.min_df, "a whole number from 1 to 1000")
+        _require(
+            _is_whole(self.min_df, 1, 1000), "min_df", self.min_df, "a whole number from 1 to 1000"
+        )
         _require(_is_positive(self.C), "C", self.C, "a number above 0")
         _require(_is_positive(self.alpha), "alpha", self.alpha, "a number above 0")
-        _require(_is_whole(self.n_folds, 2, 20), "n_folds", self.n_folds, "a whole number from 2 to 20")
+        _require(
+            _is_whole(self.n_folds, 2, 20), "n_folds", self.n_folds, "a whole number from 2 to 20"
+        )
         _require(_is_whole(self.seed, 0, 2**32 - 1), "seed", self.seed, "a whole number from 0 up")
 
     @classmethod
@@ -74,7 +80,9 @@ class TrainConfig:
         unknown = sorted(set(settings) - {f.name for f in fields(cls)})
         if unknown:
             known = ", ".join(f.name for f in fields(cls))
-            raise UsageError(f"--config={path} sets {', '.join(unknown)}; the settings are {known}.")
+            raise UsageError(
+                f"--config={path} sets {', '.join(unknown)}; the settings are {known}."
+            )
         return cls(**settings)
 
     def override(self, **flags: Any) -> Self:
@@ -116,5 +124,8 @@ def _is_ngram_range(value: object, largest: int) -> bool:
     return (
         isinstance(value, tuple)
         and len(value) == 2
-        and (value == (0, 0) or (_is_whole(value[0], 1, largest) and _is_whole(value[1], value[0], largest)))
+        and (
+            value == (0, 0)
+            or (_is_whole(value[0], 1, largest) and _is_whole(value[1], value[0], largest))
+        )
     )

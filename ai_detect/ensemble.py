@@ -1,7 +1,7 @@
 """The ensemble: logistic regression and a linear SGD classifier on hashed TF-IDF, voting in log-odds.
 
-Members are fitted on all texts for the model, and once per fold of groups for out-of-fold scores; the latter say how to
-scale the members against each other and how to calibrate their mean. All of it is linear and ends in one `LinearScorer`.
+Members are fitted on all texts for the model, and once per fold of groups for out-of-fold scores; the latter say how
+to scale the members against each other and how to calibrate their mean. All of it is linear and ends in one scorer.
 """
 
 from collections.abc import Callable
@@ -163,7 +163,9 @@ def assign_folds(
         n_groups = _MAX_GROUPS
     groups_per_class = [len(np.unique(group[y == label])) for label in np.unique(y)]
     if min(groups_per_class) >= 2:
-        splitter: Any = StratifiedGroupKFold(min(n_folds, n_groups), shuffle=True, random_state=seed)
+        splitter: Any = StratifiedGroupKFold(
+            min(n_folds, n_groups), shuffle=True, random_state=seed
+        )
     else:
         n_splits = max(2, min(n_folds, int(np.bincount(y).min())))
         splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)

@@ -1,4 +1,4 @@
-"""What a set of scored texts says about a model: one frozen value, printable as a table, as JSON, and drawn by `plots`."""
+"""What a set of scored texts says about a model: one frozen value that prints as a table and turns into JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -60,7 +60,8 @@ Figures = BinaryFigures | MulticlassFigures
 class Evaluation:
     """Figures over all texts and for each group of them.
 
-    n_bad: rows that could not be scored; plots: paths of the pictures, once drawn. scores and y stay out of print and JSON; the plots need them.
+    n_bad: rows that could not be scored; plots: paths of the pictures, once drawn. scores and y stay out of print and
+    JSON: the plots need them.
     """
 
     classes: tuple[str, ...]
@@ -95,7 +96,11 @@ class Evaluation:
         return replace(self, plots=tuple(map(str, paths)))
 
     def __str__(self) -> str:
-        lines = _binary_table(self) if isinstance(self.overall, BinaryFigures) else _multiclass_table(self)
+        lines = (
+            _binary_table(self)
+            if isinstance(self.overall, BinaryFigures)
+            else _multiclass_table(self)
+        )
         if self.n_bad:
             lines.append(f"{self.n_bad} rows could not be scored and are left out (see the log)")
         if self.plots:
@@ -123,8 +128,9 @@ def evaluate(
         n_bad: rows that could not be scored, for the record.
     """
     group = np.asarray(groups, object).astype(str)
+    names = np.unique(group)
     by_group = {}
-    for name in np.unique(group):
+    for name in names if len(names) > 1 else ():  # one group would only repeat the figures over all
         rows = group == name
         by_group[str(name)] = _figures(scores[rows], y[rows], classes, thresholds, interval=False)
     overall = _figures(scores, y, classes, thresholds, interval=True)
@@ -242,5 +248,8 @@ def _multiclass_table(evaluation: Evaluation) -> list[str]:
         rows.append([name, str(group.n), _number(group.accuracy), _number(group.macro_f1)])
     lines = _table(["group", "texts", "accuracy", "macro F1"], rows)
     weakest = sorted(overall.f1.items(), key=lambda item: item[1])[:5]
-    lines += ["", "weakest classes by F1: " + ", ".join(f"{name} {value:.3f}" for name, value in weakest)]
+    lines += [
+        "",
+        "weakest classes by F1: " + ", ".join(f"{name} {value:.3f}" for name, value in weakest),
+    ]
     return lines

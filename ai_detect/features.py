@@ -22,7 +22,7 @@ from .text import PackedTexts
 _PIECE_BYTES = 4 << 20
 
 
-class HashedTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class HashedTfidf(TransformerMixin, BaseEstimator):
     """Hashed word and character n-grams, sublinear tf, smooth idf, each block L2-normalised.
 
     Args:
@@ -125,4 +125,3 @@ def as_packed(X: PackedTexts | Iterable[str]) -> PackedTexts:
     if not all(isinstance(text, (str, bytes)) for text in texts):
         raise ValueError("X must hold texts (str), one a row.")
     return PackedTexts.pack(texts)
-

@@ -59,7 +59,7 @@ class NgramSpec:
 
 
 @njit(nogil=True, cache=True)
-def canonicalise(data, start, stop, pages, entries, pool, out, statistics):  # type: ignore[no-untyped-def]
+def canonicalise(data, start, stop, pages, entries, pool, out, statistics):
     """Write the canonical form of data[start:stop] to `out`; count what was undone; return its length in bytes."""
     length = 0
     last = SPACE
@@ -97,7 +97,7 @@ def canonicalise(data, start, stop, pages, entries, pool, out, statistics):  # t
 
 
 @njit(nogil=True, cache=True)
-def decode(data, i, stop):  # type: ignore[no-untyped-def]
+def decode(data, i, stop):
     """Return the code point that starts at data[i] >= 0x80 and its size in bytes; U+FFFD and 1 if it is not UTF-8."""
     lead = np.int64(data[i])
     if 0xC2 <= lead < 0xE0:
@@ -118,7 +118,7 @@ def decode(data, i, stop):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def hash_tokens(canonical, length, hashes):  # type: ignore[no-untyped-def]
+def hash_tokens(canonical, length, hashes):
     """Write the 64-bit hash of each token to `hashes`; return their number."""
     n_tokens = 0
     h = _SEED
@@ -137,7 +137,7 @@ def hash_tokens(canonical, length, hashes):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def add_word_ngrams(hashes, n_tokens, smallest, largest, shift, buckets):  # type: ignore[no-untyped-def]
+def add_word_ngrams(hashes, n_tokens, smallest, largest, shift, buckets):
     """Write the bucket of every word n-gram to `buckets`; return their number."""
     n = 0
     for i in range(n_tokens):
@@ -152,7 +152,7 @@ def add_word_ngrams(hashes, n_tokens, smallest, largest, shift, buckets):  # typ
 
 
 @njit(nogil=True, cache=True)
-def add_char_ngrams(canonical, length, smallest, largest, shift, buckets):  # type: ignore[no-untyped-def]
+def add_char_ngrams(canonical, length, smallest, largest, shift, buckets):
     """Write the bucket of every character n-gram (code points, spaces included) to `buckets`; return their number."""
     n = 0
     for i in range(length):
@@ -176,7 +176,7 @@ def add_char_ngrams(canonical, length, smallest, largest, shift, buckets):  # ty
 
 
 @njit(nogil=True, cache=True)
-def tally(buckets, n, keys, counts, used):  # type: ignore[no-untyped-def]
+def tally(buckets, n, keys, counts, used):
     """Count equal buckets with an open-addressing table that is empty (counts all 0) before.
 
     `used` receives the slots in order of first occurrence; their number is returned. The caller empties the table.
@@ -200,13 +200,13 @@ def tally(buckets, n, keys, counts, used):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def term_frequency(count):  # type: ignore[no-untyped-def]
+def term_frequency(count):
     """Sublinear term frequency, 1 + ln(count)."""
     return _LOG_TF[count] if count < len(_LOG_TF) else 1.0 + np.log(count)
 
 
 @njit(nogil=True, cache=True)
-def count_words(canonical, length):  # type: ignore[no-untyped-def]
+def count_words(canonical, length):
     """Count the tokens that begin with a letter, a digit or a non-ASCII byte."""
     n = 0
     for i in range(length):
@@ -218,7 +218,7 @@ def count_words(canonical, length):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def longest_text(offsets):  # type: ignore[no-untyped-def]
+def longest_text(offsets):
     """Return the size in bytes of the longest text."""
     longest = 0
     for row in range(len(offsets) - 1):
@@ -227,7 +227,7 @@ def longest_text(offsets):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _scratch(longest, words, chars, n_bits):  # type: ignore[no-untyped-def]
+def _scratch(longest, words, chars, n_bits):
     """Allocate the working memory for texts of up to `longest` bytes."""
     capacity = _MAX_GROWTH * longest + 1
     per_block = max((words[1] - words[0] + 1), (chars[1] - chars[0] + 1))
@@ -247,7 +247,7 @@ def _scratch(longest, words, chars, n_bits):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _block_buckets(block, canonical, length, hashes, words, chars, n_bits, buckets):  # type: ignore[no-untyped-def]
+def _block_buckets(block, canonical, length, hashes, words, chars, n_bits, buckets):
     """Fill `buckets` with the n-grams of one block (0 words, 1 characters); return (n-grams, tokens)."""
     shift = np.uint64(64 - n_bits)
     if block == 0:
@@ -257,7 +257,7 @@ def _block_buckets(block, canonical, length, hashes, words, chars, n_bits, bucke
 
 
 @njit(nogil=True, cache=True)
-def _count(data, offsets, pages, entries, pool, words, chars, n_bits, statistics):  # type: ignore[no-untyped-def]
+def _count(data, offsets, pages, entries, pool, words, chars, n_bits, statistics):
     canonical, hashes, buckets, keys, counts, used = _scratch(
         longest_text(offsets), words, chars, n_bits
     )
@@ -293,7 +293,9 @@ def _count(data, offsets, pages, entries, pool, words, chars, n_bits, statistics
 
 
 @njit(nogil=True, cache=True)
-def _score(data, offsets, pages, entries, pool, words, chars, n_bits, rows, weights, statistics, out):  # type: ignore[no-untyped-def]
+def _score(
+    data, offsets, pages, entries, pool, words, chars, n_bits, rows, weights, statistics, out
+):
     canonical, hashes, buckets, keys, counts, used = _scratch(
         longest_text(offsets), words, chars, n_bits
     )
@@ -334,7 +336,7 @@ def _score(data, offsets, pages, entries, pool, words, chars, n_bits, rows, weig
 
 
 @njit(nogil=True, cache=True)
-def weigh(indptr, indices, values, idf, block_start):  # type: ignore[no-untyped-def]
+def weigh(indptr, indices, values, idf, block_start):
     """Turn counts into TF-IDF in place: (1 + ln count) * idf, each block of each row scaled to L2 norm 1."""
     for row in range(len(indptr) - 1):
         squares = np.zeros(2)

@@ -34,7 +34,9 @@ def roc_auc(y: Int64Array, scores: Float64Array, weights: Float64Array | None = 
     """
     weights = np.ones(len(y)) if weights is None else weights
     order = np.argsort(scores, kind="stable")
-    return _sorted_auc(scores[order], (y * weights)[order], ((1 - y) * weights)[order])
+    llm: Float64Array = np.where(y == 1, weights, 0.0)
+    human: Float64Array = np.where(y == 0, weights, 0.0)
+    return _sorted_auc(scores[order], llm[order], human[order])
 
 
 def _sorted_auc(scores: Float64Array, llm: Float64Array, human: Float64Array) -> float:

@@ -1,7 +1,7 @@
-"""`My_TextClassifier_Model`, the conductor behind the command line: it calls its neighbours in order and computes nothing.
+"""`My_TextClassifier_Model`, the conductor behind the command line: it calls its neighbours and computes nothing.
 
-    train:    dataset -> corpus -> training.run -> ./model/ -> published to ./data/model/ -> tracker, report
-    predict:  ./data/model/ -> predictor;  dataset -> batches -> predictions -> ./data/results.csv
+train:    dataset -> corpus -> training.run -> ./model/ -> published to ./data/model/ -> tracker, report
+predict:  ./data/model/ -> predictor;  dataset -> batches -> predictions -> ./data/results.csv
 """
 
 import logging
@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from . import __version__, artifacts, plots
 from . import log as log_module
@@ -114,11 +115,15 @@ class My_TextClassifier_Model:
         started = time.perf_counter()
         with artifacts.training_lock(self._model_dir):
             columns = Columns(text_column, label_column, id_column, group_column)
-            corpus = read_corpus(dataset, columns=columns, format=format, encoding=encoding, strict=strict)
+            corpus = read_corpus(
+                dataset, columns=columns, format=format, encoding=encoding, strict=strict
+            )
             check_trainable(corpus)
             from . import training  # imports scikit-learn, which no other command needs
 
-            tracker.start(settings.to_dict() | {"dataset": dataset, "dataset_sha256": corpus.fingerprint})
+            tracker.start(
+                settings.to_dict() | {"dataset": dataset, "dataset_sha256": corpus.fingerprint}
+            )
             finished = False
             try:
                 trained = training.run(
@@ -138,7 +143,9 @@ class My_TextClassifier_Model:
             finally:
                 tracker.finish(failed=not finished)
         seconds = time.perf_counter() - started
-        logger.info("trained in %.1f s, model in %s and %s", seconds, self._model_dir, self._published)
+        logger.info(
+            "trained in %.1f s, model in %s and %s", seconds, self._model_dir, self._published
+        )
         return TrainReport(
             str(self._model_dir), str(self._published), len(corpus.ids), seconds, trained.evaluation
         )
@@ -188,13 +195,19 @@ class My_TextClassifier_Model:
         counts: Counter[str] = Counter()
         problems: Counter[str] = Counter()
         n_rows = 0
-        with ResultsWriter(target, results_header(predictor, details=details)) as writer:
+        with (
+            ResultsWriter(target, results_header(predictor, details=details)) as writer,
+            tqdm(desc="scoring", unit=" texts", disable=None, leave=False) as bar,
+        ):
             for batch, predictions in _scored(predictor, batches, _cores(n_jobs)):
-                rows, called = prediction_rows(predictor, batch, predictions, fpr=fpr, details=details)
+                rows, called = prediction_rows(
+                    predictor, batch, predictions, fpr=fpr, details=details
+                )
                 writer.write_rows(rows)
                 counts.update(called)
                 problems.update(batch.problems.values())
                 n_rows += len(batch.ids)
+                bar.update(len(batch.ids))
         if problems:
             logger.warning("%d rows could not be scored: %s", problems.total(), dict(problems))
         seconds = time.perf_counter() - started
@@ -247,14 +260,21 @@ class My_TextClassifier_Model:
             deduplicate=False,
         )
         if not corpus.ids:
-            raise DataError(f"{dataset} holds no row that can be scored: it needs texts with labels.")
+            raise DataError(
+                f"{dataset} holds no row that can be scored: it needs texts with labels."
+            )
         y = encode_known_labels(corpus.labels, predictor.classes, detection=predictor.detection)
         scores = predictor.score(corpus.texts, n_jobs=_cores(n_jobs))
         groups = corpus.groups
         if not by and not Path(dataset).is_dir():
             groups = np.full(len(y), Path(dataset).name, object)
         evaluation = evaluate(
-            scores, y, groups, predictor.classes, predictor.thresholds, n_bad=sum(corpus.problems.values())
+            scores,
+            y,
+            groups,
+            predictor.classes,
+            predictor.thresholds,
+            n_bad=sum(corpus.problems.values()),
         )
         figures = plots.draw(evaluation, self._data_dir / "reports")
         logger.info("evaluated on %d texts: %s", len(y), evaluation.numbers())
@@ -294,7 +314,9 @@ class My_TextClassifier_Model:
 
 def _cores(n_jobs: int) -> int:
     if n_jobs < 0:
-        raise UsageError(f"--n_jobs={n_jobs} is negative: give a number of threads, or 0 for all cores.")
+        raise UsageError(
+            f"--n_jobs={n_jobs} is negative: give a number of threads, or 0 for all cores."
+        )
     return n_jobs or available_cores()
 
 

@@ -1,6 +1,6 @@
 """A trained model at work: packed texts in, probabilities, p-values and verdicts out.
 
-    ModelFiles (manifest + arrays) -> Predictor -> Predictions
+ModelFiles (manifest + arrays) -> Predictor -> Predictions
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -30,8 +30,8 @@ _OBFUSCATION = [
 class Predictions:
     """What the model says about n texts.
 
-    scores: float64 (n, n_outputs); probability: float64 (n, n_classes); words, obfuscation: int32 (n,), the words of each
-    text and the characters undone in it that hide something; p_value: float64 (n,), of detection models only, else empty.
+    scores: float64 (n, n_outputs); probability: float64 (n, n_classes); words, obfuscation: int32 (n,), the words of
+    each text and the characters undone in it that hide something; p_value: float64 (n,), empty unless detection.
     """
 
     scores: Float64Array
@@ -45,8 +45,8 @@ class Predictions:
 class Predictor:
     """A model loaded and ready: immutable, safe to share between threads.
 
-    classes: names by class number; detection: whether they are human and llm; human_scores: float64 (m,), ascending, the
-    out-of-fold scores of human training texts (empty unless detection); manifest: what the model folder says of itself.
+    classes: names by class number; detection: whether they are human and llm; human_scores: float64 (m,), ascending,
+    the out-of-fold scores of human training texts (empty unless detection); manifest: what the folder says of itself.
     """
 
     scorer: Scorer
@@ -124,9 +124,7 @@ class Predictor:
 
 def _scorer(manifest: dict[str, Any], arrays: Arrays) -> Scorer:
     if manifest["config"]["model"] == "heuristic":
-        return HeuristicScorer(
-            arrays["mean"], arrays["scale"], arrays["coef"], arrays["intercept"]
-        )
+        return HeuristicScorer(arrays["mean"], arrays["scale"], arrays["coef"], arrays["intercept"])
     ngrams = manifest["ngrams"]
     spec = kernels.NgramSpec(
         tuple(ngrams["word_ngrams"]),

@@ -29,7 +29,8 @@ class TrainReport:
     def __str__(self) -> str:
         return (
             f"{self.evaluation}\n"
-            f"trained on {self.n_texts} texts in {self.seconds:.1f} s; model in {self.model_dir}, published to {self.published_to}"
+            f"trained on {self.n_texts} texts in {self.seconds:.1f} s; "
+            f"model in {self.model_dir}, published to {self.published_to}"
         )
 
 
@@ -54,7 +55,9 @@ class PredictReport:
         text = f"{self.n_rows} rows scored in {self.seconds:.1f} s by {self.model}: {counted or 'none'}\n"
         if self.n_bad:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.problems.items())
-            text += f"{self.n_bad} rows could not be scored and have an empty prediction: {reasons}\n"
+            text += (
+                f"{self.n_bad} rows could not be scored and have an empty prediction: {reasons}\n"
+            )
         return text + f"results in {self.output}"
 
 
@@ -81,7 +84,9 @@ class TextReport:
         p_value = f"p-value {self.p_value:.4g}" if self.p_value is not None else "no p-value"
         lines = f"{self.verdict}{why}\nprobability of llm {self.probability:.4f}, {p_value}, {self.words} words"
         if self.obfuscation:
-            lines += f"\n{self.obfuscation} hidden or look-alike characters were undone before scoring"
+            lines += (
+                f"\n{self.obfuscation} hidden or look-alike characters were undone before scoring"
+            )
         return lines
 
 
@@ -105,7 +110,8 @@ class ModelInfo:
             else f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
         )
         lines = [
-            f"model in {self.folder}, made by ai_detect {self.manifest['package_version']} on {self.manifest['created']}",
+            f"model in {self.folder}, made by ai_detect {self.manifest['package_version']} "
+            f"on {self.manifest['created']}",
             f"kind: {self.manifest['config']['model']}; classes: {', '.join(task['classes'][:10])}"
             + (f" and {len(task['classes']) - 10} more" if len(task["classes"]) > 10 else ""),
             f"trained on {data['texts']} texts of {data['dataset']}; out of fold: {quality}",
@@ -116,7 +122,8 @@ class ModelInfo:
                 + (
                     "too few human texts to promise it"
                     if entry["score"] is None
-                    else f"threshold {entry['score']:.3f}, achieved {entry['achieved_fpr']:.4f}, LLM texts caught {entry['tpr']:.4f}"
+                    else f"threshold {entry['score']:.3f}, achieved {entry['achieved_fpr']:.4f}, "
+                    f"LLM texts caught {entry['tpr']:.4f}"
                 )
             )
         return "\n".join(lines)

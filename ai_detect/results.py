@@ -89,7 +89,7 @@ class ResultsWriter:
         """
         try:
             self._file = sys.stdout if self._is_stdout else self._open_aside()
-            self._writer = csv.writer(self._file, lineterminator="\n")
+            self._writer = csv.writer(_UnixLines(self._file), lineterminator="\r\n")
             self._writer.writerow(self._header)
         except OSError as error:
             self._discard()
@@ -151,6 +151,19 @@ class ResultsWriter:
             f"The results cannot be written to {self._target}: {error.strerror}. "
             "A file that was there before is untouched."
         )
+
+
+class _UnixLines:
+    """A file whose rows end in a line feed alone.
+
+    Python quotes a lone carriage return within a value only where it is part of the line's end.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
 
 
 def _umask() -> int:

@@ -35,6 +35,7 @@ FORMATS = {
     "txt": "txt",
 }
 PEEK_BYTES = 1 << 20
+TAIL_BYTES = 1 << 10
 MARK = "\ufdd0".encode()  # a noncharacter: valid UTF-8 that no real text holds
 
 _GZIPPED = ("csv", "tsv", "jsonl")
@@ -264,7 +265,7 @@ class _Joined(io.RawIOBase):
             if chunk is None:
                 return 0
             self._left = memoryview(chunk)
-            self.tail = (self.tail + chunk[-8:])[-8:]
+            self.tail = (self.tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
         target = memoryview(buffer)
         size = min(len(target), len(self._left))
         target[:size] = self._left[:size]

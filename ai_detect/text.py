@@ -8,13 +8,14 @@ combining marks, or one punctuation mark or symbol. On the way there everything 
 change without changing what is read is undone, one code point at a time and hence exactly: line breaks and runs of
 spaces, typographic quotes and dashes, accents and ligatures, full-width and mathematical letters, letters of other
 scripts that look like Latin ones, zero-width and control characters, markdown marks. The table behind it is made by
-`scripts/make_unicode_table.py`; `kernels.canonicalise` reads it in the hot path, `canonical_text` is the same in Python.
+`scripts/make_unicode_table.py`; `kernels.canonicalise` reads it in the hot path, `canonical_text` does so in Python.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ class PackedTexts:
             return [self]
         return [
             PackedTexts(self.data, self.offsets[start : stop + 1])
-            for start, stop in zip(edges[:-1], edges[1:], strict=True)
+            for start, stop in pairwise(edges)
         ]
 
     def take(self, rows: npt.NDArray[np.intp]) -> "PackedTexts":
@@ -119,8 +120,10 @@ class CodePointTable:
 
 
 def pack_entry(first: int, last: int, undone: Undone, length: int, offset: int) -> int:
-    """Pack one table entry: bits 0-1 class of its first token, 2-3 of its last, 4-6 what is undone,
-    8-13 length of the replacement in bytes (0: the character stays), 14-31 its offset in the pool.
+    """Pack one table entry.
+
+    Bits 0-1: class of its first token; 2-3: of its last; 4-6: what is undone; 8-13: length of the replacement in bytes
+    (0: the character stays); 14-31: offset of the replacement in the pool.
     """
     return first | last << 2 | int(undone) << 4 | length << 8 | offset << 14
 

@@ -31,7 +31,9 @@ class TrainedModel:
     evaluation: Evaluation
 
 
-def run(corpus: Corpus, config: TrainConfig, *, dataset: str, package_version: str, n_jobs: int) -> TrainedModel:
+def run(
+    corpus: Corpus, config: TrainConfig, *, dataset: str, package_version: str, n_jobs: int
+) -> TrainedModel:
     """Train on a corpus.
 
     Args:
@@ -58,9 +60,13 @@ def run(corpus: Corpus, config: TrainConfig, *, dataset: str, package_version: s
     trained = ensemble.train(corpus.texts, y, corpus.groups, config, n_jobs=n_jobs)
     scores = trained.out_of_fold
     # Kept as float32: the thresholds must come from the very numbers the model will compare with.
-    human_scores = np.sort(scores[y == 0, 0].astype(np.float32)) if code.detection else np.zeros(0, np.float32)
+    human_scores = (
+        np.sort(scores[y == 0, 0].astype(np.float32)) if code.detection else np.zeros(0, np.float32)
+    )
     thresholds = (
-        calibration.thresholds(human_scores.astype(np.float64), scores[y == 1, 0]) if code.detection else ()
+        calibration.thresholds(human_scores.astype(np.float64), scores[y == 1, 0])
+        if code.detection
+        else ()
     )
     evaluation = evaluate(
         scores,
@@ -74,7 +80,10 @@ def run(corpus: Corpus, config: TrainConfig, *, dataset: str, package_version: s
         "created": _created(),
         "task": {"classes": list(code.classes), "detection": code.detection},
         "config": config.to_dict(),
-        "ngrams": {name: asdict(config)[name] for name in ("word_ngrams", "char_ngrams", "n_bits", "lowercase")},
+        "ngrams": {
+            name: asdict(config)[name]
+            for name in ("word_ngrams", "char_ngrams", "n_bits", "lowercase")
+        },
         "data": {
             "dataset": dataset,
             "rows": corpus.n_rows,
@@ -116,18 +125,27 @@ def model_card(manifest: dict[str, Any], code: LabelCode) -> str:
     figures = manifest["metrics"]["out_of_fold"]
     if len(code.classes) == 2:
         auc = figures["roc_auc"]
-        lines.append(f"ROC AUC {auc['value']:.4f} ({auc['low']:.4f} to {auc['high']:.4f}), Brier score {figures['brier']:.4f}.")
+        lines.append(
+            f"ROC AUC {auc['value']:.4f} ({auc['low']:.4f} to {auc['high']:.4f}), "
+            f"Brier score {figures['brier']:.4f}."
+        )
     else:
         lines.append(f"Accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}.")
     if code.detection:
-        lines += ["", "| promised false-positive rate | threshold (log-odds) | achieved | LLM texts caught |", "|---|---|---|---|"]
-        for entry in manifest["thresholds"]:
-            score = "too few human texts" if entry["score"] is None else f"{entry['score']:.3f}"
-            lines.append(f"| {entry['fpr']:g} | {score} | {entry['achieved_fpr']:.4f} | {entry['tpr']:.4f} |")
         lines += [
             "",
-            "A verdict is evidence to weigh, never proof: no text should be punished on it alone. The rates hold for human "
-            "texts like those of the training data, and only for them.",
+            "| promised false-positive rate | threshold (log-odds) | achieved | LLM texts caught |",
+            "|---|---|---|---|",
+        ]
+        for entry in manifest["thresholds"]:
+            score = "too few human texts" if entry["score"] is None else f"{entry['score']:.3f}"
+            lines.append(
+                f"| {entry['fpr']:g} | {score} | {entry['achieved_fpr']:.4f} | {entry['tpr']:.4f} |"
+            )
+        lines += [
+            "",
+            "A verdict is evidence to weigh, never proof: no text should be punished on it alone. The rates hold for "
+            "human texts like those of the training data, and only for them.",
         ]
     return "\n".join(lines) + "\n"
 

@@ -19,7 +19,9 @@ from confusable_homoglyphs import confusables  # type: ignore[import-not-found]
 from ai_detect.text import DROP, PUNCTUATION, SPACE, WORD, Undone, pack_entry
 
 TYPOGRAPHY = {
-    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2035\u00b4\u02bc\u02b9\u02bb\u02bd\uff07", "'"),
+    **dict.fromkeys(
+        "\u2018\u2019\u201a\u201b\u2032\u2035\u00b4\u02bc\u02b9\u02bb\u02bd\uff07", "'"
+    ),
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u2036\u00ab\u00bb\u301d\u301e\uff02", '"'),
     **dict.fromkeys("\u2212\u2043\u02d7", "-"),
     "\u2044": "/",
@@ -27,7 +29,9 @@ TYPOGRAPHY = {
 }
 MARKDOWN = "*_`#~"
 SEPARATORS = "|"
-ODD_SPACES = "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u200a\u205f\u3000\u1680\u2028\u2029"
+ODD_SPACES = (
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u200a\u205f\u3000\u1680\u2028\u2029"
+)
 MAX_GROWTH = 4  # canonical bytes per source byte: the kernel's output buffer is sized by this
 
 
@@ -81,7 +85,9 @@ def undone(char: str, folded: str) -> Undone:
         return Undone.ODD_SPACE
     if folded == "" or token_class(char) == DROP:
         return Undone.INVISIBLE
-    if char != folded and (lookalike(char) or (category[0] in "LN" and folded.isascii() and is_styled(char))):
+    if char != folded and (
+        lookalike(char) or (category[0] in "LN" and folded.isascii() and is_styled(char))
+    ):
         return Undone.LOOKALIKE
     return Undone.TYPOGRAPHY if char != folded else Undone.NOTHING
 

@@ -21,7 +21,7 @@ settings.load_profile("ai_detect")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where the detector was trained on the sample: ./model, ./data/model. Not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
-    My_TextClassifier_Model(
-        model_dir=str(folder / "model"), data_dir=str(folder / "data")
-    ).train(dataset=str(SAMPLE / "train.csv"), tracking="none", n_bits=16)
+    My_TextClassifier_Model(model_dir=str(folder / "model"), data_dir=str(folder / "data")).train(
+        dataset=str(SAMPLE / "train.csv"), tracking="none", n_bits=16
+    )
     return folder

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -122,7 +123,7 @@ def check_refusal(
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(tmp_path_factory.mktemp("trained"))
-    done = place.train(write_labelled(place.path / "train.csv"))
+    done = place.train(write_labelled(place.path / "train.csv", 240))
     assert done.returncode == 0, done.stderr
     (place.path / "data" / "results.csv").write_text(OLD_RESULTS, encoding="utf-8")
     return place
@@ -364,8 +365,7 @@ class TestSpoiltRows:
         assert len(rows) == 60
         assert [number for number, row in enumerate(rows) if row["generated"] == ""] == [4]
         assert all(0 <= float(row["generated"]) <= 1 for row in rows if row["generated"])
-        told = (done.stdout + done.stderr).lower()
-        assert "1 row" in told or "1 of 60" in told, told
+        assert re.search(r"\b1 (bad )?rows? ", done.stdout + done.stderr)
 
     @pytest.mark.parametrize("row", SPOILT_ROWS.values(), ids=SPOILT_ROWS.keys())
     def test_strict_refuses_them(self, place: Place, row: bytes) -> None:
@@ -378,7 +378,7 @@ class TestSpoiltRows:
         dataset = write_spoilt(place.path / "d.csv", SPOILT_ROWS["too many fields"])
         done = place.train(dataset)
         assert done.returncode == 0, done.stderr
-        assert "1 row" in (done.stdout + done.stderr).lower()
+        assert re.search(r"\b1 (bad )?rows? ", done.stdout + done.stderr)
 
     def test_train_strict_refuses_them(self, place: Place) -> None:
         dataset = write_spoilt(place.path / "d.csv", SPOILT_ROWS["too many fields"])
@@ -387,14 +387,12 @@ class TestSpoiltRows:
         assert place.state() == before
 
     def test_a_text_of_50_megabytes(self, place: Place) -> None:
-        """Too long for a row, it is told like any other spoilt row; the rows around it count."""
+        """No row may be that long: a text is held in memory, and its neighbours with it."""
         huge = (f"{CANARY} and so on " * 2_000_000)[:50_000_000].encode() + b",1"
-        done = place.predict(write_spoilt(place.path / "d.csv", huge))
-        if done.returncode == 0:
-            assert len(place.results()) == 60
-        else:
-            check_refusal(done, "d.csv", "MB")
-            assert place.state()[2] == OLD_RESULTS
+        dataset = write_spoilt(place.path / "d.csv", huge)
+        before = place.state()
+        check_refusal(place.predict(dataset), "d.csv", "MB", codes=[1])
+        assert place.state() == before
 
 
 def flip(path: Path) -> None:
@@ -435,6 +433,15 @@ class TestModels:
         check_refusal(done, "data/model", "train", *words, codes=[1])
         assert place.state() == before
 
+    def test_a_model_of_few_texts_predicts(self, place: Place) -> None:
+        """It is too small to promise a low false-positive rate, but nobody asked for verdicts."""
+        dataset = write_labelled(place.path / "d.csv", 20)
+        done = place.train(dataset)
+        assert done.returncode == 0, done.stderr
+        done = place.predict(dataset)
+        assert done.returncode == 0, done.stderr
+        assert all(0 <= float(row["generated"]) <= 1 for row in place.results())
+
     def test_no_model_anywhere(self, tmp_path: Path) -> None:
         """A model may ship with the package; without one, the sentence says how to make one."""
         done = Place(tmp_path).predict(write_labelled(tmp_path / "d.csv"))
@@ -443,56 +450,59 @@ class TestModels:
             assert not (tmp_path / "data" / "results.csv").exists()
 
 
-# Root may write anywhere; without this capability it may not, from the next program on.
+# Root may read and write anywhere; without these capabilities it may not, from the next program on.
 WITHOUT_PRIVILEGE = """
 import ctypes, os, sys
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
-ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
+for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 PLAINLY = [sys.executable, "-c", WITHOUT_PRIVILEGE]
+TRY = "import os, sys; sys.exit(os.access(sys.argv[1], int(sys.argv[2])))"
+Forbid = Callable[[Path, int], None]
 
 
 @pytest.fixture
-def forbid(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
-    """Return a function that takes away the permission to write into a folder."""
-    forbidden: list[Path] = []
+def forbid() -> Iterator[Forbid]:
+    """Return a function that takes permissions away until the test is over."""
+    before: dict[Path, int] = {}
 
-    def take(folder: Path) -> None:
-        folder.chmod(0o555)
-        forbidden.append(folder)
-        touch = [*PLAINLY, sys.executable, "-c", f"open({str(folder / 'try')!r}, 'w')"]
-        if subprocess.run(touch, check=False, capture_output=True).returncode == 0:
-            pytest.skip("this user may write anywhere, and cannot give that up")
+    def take(path: Path, mode: int) -> None:
+        before[path] = path.stat().st_mode
+        path.chmod(mode)
+        wanted = os.W_OK if mode else os.R_OK
+        attempt = [*PLAINLY, sys.executable, "-c", TRY, str(path), str(wanted)]
+        if subprocess.run(attempt, check=False).returncode:
+            pytest.skip("this user may do anything, and cannot give that up")
 
     yield take
-    for folder in forbidden:
-        folder.chmod(0o755)
+    for path, mode in before.items():
+        path.chmod(mode)
 
 
 class TestDisk:
-    def test_results_without_permission(self, place: Place, forbid: Callable[[Path], None]) -> None:
+    def test_results_without_permission(self, place: Place, forbid: Forbid) -> None:
         dataset = write_labelled(place.path / "d.csv")
         before = place.state()
-        forbid(place.path / "data")
+        forbid(place.path / "data", 0o555)
         done = place.run("predict", f"--dataset={dataset}", before=PLAINLY)
         check_refusal(done, "data", "permission", codes=[1])
         assert place.state() == before
 
-    def test_model_without_permission(self, place: Place, forbid: Callable[[Path], None]) -> None:
+    def test_model_without_permission(self, place: Place, forbid: Forbid) -> None:
         dataset = write_labelled(place.path / "d.csv")
         before = place.state()
-        forbid(place.path / "model")
+        forbid(place.path / "model", 0o555)
         words = ("train", f"--dataset={dataset}", "--tracking=none")
         check_refusal(place.run(*words, before=PLAINLY), "model", "permission", codes=[1])
         assert place.state() == before
 
-    def test_dataset_without_permission(self, place: Place) -> None:
+    def test_dataset_without_permission(self, place: Place, forbid: Forbid) -> None:
         dataset = write_labelled(place.path / "d.csv")
-        dataset.chmod(0)
-        if os.geteuid() == 0:
-            pytest.skip("root may read everything")
-        check_refusal(place.predict(dataset), "d.csv", "permission", codes=[1])
+        forbid(dataset, 0)
+        done = place.run("predict", f"--dataset={dataset}", before=PLAINLY)
+        check_refusal(done, "d.csv", "permission", codes=[1])
 
     def test_results_on_a_full_disk(
         self, place: Place, mount_small: Callable[[Path, int], None]
@@ -511,8 +521,8 @@ class TestDisk:
     ) -> None:
         model = place.path / "model"
         used = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
-        dataset = write_labelled(place.path / "d.csv", 80)
-        mount_small(model, used // 1024 + 64)
+        dataset = write_labelled(place.path / "d.csv", 240, labels=["1", "0"])
+        mount_small(model, used // 1024 + 20)  # in pages of 4 KB, so less is free
         before = place.state()
         check_refusal(place.train(dataset), "model", "space", codes=[1])
         assert place.state() == before
@@ -545,7 +555,7 @@ class TestInterruptions:
 
     def test_two_trainings_at_once(self, place: Place) -> None:
         """The first reads its dataset from stdin, so that it is at work for as long as it takes."""
-        dataset = write_labelled(place.path / "d.csv")
+        dataset = write_labelled(place.path / "d.csv", 240)
         first = self.start(place, "-", "--format=csv")
         lock = place.path / "model" / ".lock"
         while lock.read_text(encoding="utf-8") != str(first.pid):

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ai_detect.columns import BY_FILE
 from ai_detect.data import (
     Batch,
     Columns,
@@ -29,6 +30,7 @@ from ai_detect.data import (
     read_corpus,
 )
 from ai_detect.errors import DataError, UsageError
+from ai_detect.labels import encode_known_labels
 
 CANARY = "zanzicanary"
 TEXT_FORMATS = ("csv", "tsv", "jsonl", "ndjson", "csv.gz", "tsv.gz", "jsonl.gz")
@@ -237,7 +239,7 @@ def test_a_letter_across_two_pieces_of_a_file_is_whole(tmp_path: Path, size: int
 
 
 def test_rows_longer_than_the_sample_and_the_block(tmp_path: Path) -> None:
-    rows = [[f"{i} " + "word " * 400_000, str(i)] for i in range(12)]
+    rows = [[f"{i} " + "a line of\nwords " * 500_000, str(i)] for i in range(5)]
     for suffix in ("csv", "jsonl"):
         path = write_table(tmp_path / f"table.{suffix}", ["text", "label"], rows)
         found = read(path, labelled=True)
@@ -300,6 +302,13 @@ def test_folder_of_tables(tmp_path: Path) -> None:
     assert list(found.texts) == ["from a", "from b", "from c", "more"]
     assert found.ids == ["0", "x", "2", "3"]
     assert found.groups == ["p", "b", "c.d", "c.d"]
+
+
+def test_groups_by_file(tmp_path: Path) -> None:
+    for name in "ab":
+        write(tmp_path / f"{name}.csv", "text,label,prompt_id\nwords,1,p\n")
+    found = read(tmp_path, labelled=True, columns=Columns(group=BY_FILE))
+    assert found.groups == ["a", "b"]
 
 
 def test_folder_of_texts(tmp_path: Path) -> None:
@@ -673,3 +682,25 @@ def test_refused_labels(labels: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message) as error:
         encode_labels(labels)
     assert CANARY not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "detection", "y"),
+    [
+        (["ai", "llm"], ("human", "llm"), True, [1, 1]),
+        (["0", "1"], ("human", "llm"), True, [0, 1]),
+        (["b", " a"], ("a", "b", "c"), False, [1, 0]),
+        ([], ("a", "b"), False, []),
+    ],
+)
+def test_known_labels(
+    labels: list[str], classes: tuple[str, ...], detection: bool, y: list[int]
+) -> None:
+    assert encode_known_labels(labels, classes, detection=detection).tolist() == y
+
+
+def test_unknown_labels() -> None:
+    with pytest.raises(DataError, match=r"does not know \('x'\); it tells apart 'a', 'b'"):
+        encode_known_labels(["a", "x"], ["a", "b"], detection=False)
+    with pytest.raises(DataError, match=r"does not know \('0', 'maybe'\)"):
+        encode_known_labels(["0", "maybe"], ["human", "llm"], detection=True)

@@ -130,7 +130,9 @@ def test_results_do_not_depend_on_batches_or_threads(texts: list[str], n_parts: 
     rows = np.zeros(0, np.int32)
     whole, statistics = kernels.score(packed, spec, rows, weights)
     with ThreadPoolExecutor(3) as pool:
-        parts = list(pool.map(lambda p: kernels.score(p, spec, rows, weights), packed.split(n_parts)))
+        parts = list(
+            pool.map(lambda p: kernels.score(p, spec, rows, weights), packed.split(n_parts))
+        )
     np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), whole)
     np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), statistics)
 

@@ -56,9 +56,14 @@ def test_lone_surrogates_do_not_stop_a_run(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file(tmp_path: Path, failure: type[BaseException]) -> None:
     path = tmp_path / "results.csv"
     path.write_text(OLD, encoding="utf-8")
-    with pytest.raises(failure), ResultsWriter(path, HEADER) as results:
-        results.write_rows([("new", 1)])
-        raise failure
+
+    def fail_half_way() -> None:
+        with ResultsWriter(path, HEADER) as results:
+            results.write_rows([("new", 1)])
+            raise failure
+
+    with pytest.raises(failure):
+        fail_half_way()
     assert path.read_text(encoding="utf-8") == OLD
     assert names(tmp_path) == ["results.csv"]
 
@@ -126,12 +131,14 @@ def test_a_full_disk(tmp_path: Path, size: int) -> None:
     script = (
         "import resource, signal, sys; from ai_detect.results import ResultsWriter\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))\n"
+        "_, most = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50, most))\n"
         "try:\n"
         "    with ResultsWriter(sys.argv[1], ['id']) as results:\n"
         "        results.write_rows([['x' * int(sys.argv[2])]])\n"
         "except Exception as error:\n"
         "    sys.stdout.write(f'{type(error).__name__}: {error}')\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))\n"
     )
     command = [sys.executable, "-B", "-c", script, str(path), str(size)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
