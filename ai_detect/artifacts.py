@@ -35,7 +35,7 @@ import numpy.typing as npt
 
 from ai_detect.errors import ArtifactError
 
-__all__ = ["FORMAT_VERSION", "ModelFiles", "exists", "load", "publish", "save", "training_lock"]
+__all__ = ["FORMAT_VERSION", "ModelFiles", "exists", "load", "paths", "publish", "save", "training_lock"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,17 @@ class ModelFiles:
 
     manifest: dict[str, Any]
     arrays: Arrays
+
+
+def paths(folder: Path) -> tuple[Path, ...]:
+    """Return the files of the model in a folder, its locks left out.
+
+    Raises:
+        ArtifactError: no model there, or a damaged, foreign or newer one.
+    """
+    _, manifest, _ = _read(folder)
+    named = (_MANIFEST, manifest["files"]["weights"]["name"], _CARD)
+    return tuple(folder / name for name in named if (folder / name).exists())
 
 
 def exists(folder: Path) -> bool:

@@ -18,6 +18,9 @@ Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 PROMISED_RATES = (0.05, 0.01, 0.001)
+DEFAULT_RATE = (
+    0.01  # with too few human texts to promise it no p-value gets there, and nothing is called llm
+)
 MIN_WORDS = 50
 
 HUMAN, LLM, UNSURE = "human", "llm", "unsure"
@@ -92,11 +95,7 @@ def thresholds(human_scores: Float64Array, llm_scores: Float64Array) -> tuple[Th
         if allowed < 0:
             found.append(Threshold(fpr, None, 0.0, 0.0))
             continue
-        score = (
-            float(np.nextafter(ascending[-1 - allowed], np.inf))
-            if allowed < len(ascending)
-            else -np.inf
-        )
+        score = float(np.nextafter(ascending[-1 - allowed], np.inf))
         found.append(
             Threshold(
                 fpr, score, float(np.mean(ascending >= score)), float(np.mean(llm_scores >= score))
@@ -116,7 +115,7 @@ def check_rate(fpr: float, n_human: int) -> None:
     if n_human + 1 < 1.0 / fpr - 1e-9:
         raise UsageError(
             f"--fpr={fpr} cannot be promised by this model: it was calibrated on {n_human} human texts, and that rate "
-            f"takes at least {int(np.ceil(1 / fpr - 1e-9)) - 1}. Give a higher rate, or train on more human texts."
+            f"takes at least {np.ceil(1 / fpr - 1e-9) - 1:.0f}. Give a higher rate, or train on more human texts."
         )
 
 

@@ -55,8 +55,8 @@ class TrainConfig:
         _require(
             _is_whole(self.min_df, 1, 1000), "min_df", self.min_df, "a whole number from 1 to 1000"
         )
-        _require(_is_positive(self.C), "C", self.C, "a number above 0")
-        _require(_is_positive(self.alpha), "alpha", self.alpha, "a number above 0")
+        _require(_is_strength(self.C), "C", self.C, "a number from 1e-12 to 1e12")
+        _require(_is_strength(self.alpha), "alpha", self.alpha, "a number from 1e-12 to 1e12")
         _require(
             _is_whole(self.n_folds, 2, 20), "n_folds", self.n_folds, "a whole number from 2 to 20"
         )
@@ -93,14 +93,14 @@ class TrainConfig:
         """Return a copy with the n-grams chosen where they were left open.
 
         Detection and long texts: word 1-3-grams. Short texts of other tasks: word 1-2-grams and, since a single word
-        then says much and may be spelt in many ways, character 3-5-grams.
+        then says much and may be spelt in many ways, character 3-5-grams. Those too where words are switched off.
         """
+        none = (0, 0)
         short = not detection and median_words < 50
-        return replace(
-            self,
-            word_ngrams=self.word_ngrams or ((1, 2) if short or self.char_ngrams else (1, 3)),
-            char_ngrams=self.char_ngrams or ((3, 5) if short else (0, 0)),
-        )
+        by_letters = short or self.word_ngrams == none
+        chars = self.char_ngrams or ((3, 5) if by_letters else none)
+        words = self.word_ngrams or ((1, 2) if short or chars != none else (1, 3))
+        return replace(self, word_ngrams=words, char_ngrams=chars)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, as they stand in a manifest."""
@@ -116,8 +116,10 @@ def _is_whole(value: object, smallest: int, largest: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and smallest <= value <= largest
 
 
-def _is_positive(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+def _is_strength(value: object) -> bool:
+    return (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and 1e-12 <= value <= 1e12
+    )
 
 
 def _is_ngram_range(value: object, largest: int) -> bool:

@@ -4,6 +4,7 @@ Members are fitted on all texts for the model, and once per fold of groups for o
 to scale the members against each other and how to calibrate their mean. All of it is linear and ends in one scorer.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from tqdm import tqdm
 
 from . import calibration
 from .config import TrainConfig
+from .errors import DataError
 from .heuristic import HeuristicFeatures
 from .scorer import HeuristicScorer, LinearScorer, Scorer, bucket_rows
 from .text import PackedTexts
@@ -93,7 +95,14 @@ def train(
         groups: (n,), texts of one group are never split between training and scoring.
         config: the settings, resolved.
         n_jobs: threads.
+
+    Raises:
+        DataError: there are too few texts of a class, or nothing in the texts to tell the classes apart by.
     """
+    if min(counts := np.bincount(y).tolist()) < 2 and len(counts) == 2:
+        raise DataError(
+            "One of the two classes has one text only, and that cannot be held out: give at least two of each class."
+        )
     folds = assign_folds(y, groups, config.n_folds, config.seed)
     if config.model == "heuristic":
         return _train_heuristic(texts, y, folds, config, n_jobs)
@@ -115,6 +124,10 @@ def _train_ensemble(
     )
     X = tfidf.fit_transform(texts)
     buckets = np.flatnonzero(tfidf.idf_)
+    if not len(buckets):
+        raise DataError(
+            f"No n-gram occurs in {config.min_df} texts or more: give more texts, or a smaller --min_df."
+        )
     rows = bucket_rows(tfidf.spec, buckets)
     if len(rows):  # the solvers keep dense coefficients: leave out the buckets not in use
         X = csr_matrix((X.data, rows[X.indices], X.indptr), shape=(X.shape[0], len(buckets)))
@@ -137,7 +150,13 @@ def fit_blend(
 ) -> Blend:
     """Fit every member, scale them to one unit, the spread of their out-of-fold scores, and calibrate their mean."""
     fitted, held_out = _fit_all(X, y, folds, members, config, n_jobs)
-    scale = {name: 1.0 / (len(members) * np.std(held_out[name])) for name in members}
+    spread = {name: float(np.std(held_out[name])) for name in members}
+    if min(spread.values()) < 1e-9:
+        raise DataError(
+            "Nothing in these texts tells the classes apart: whatever is held out gets the same score. Give more or "
+            "longer texts, or less extreme settings."
+        )
+    scale = {name: 1.0 / (len(members) * spread[name]) for name in members}
     scores = np.sum([scale[name] * held_out[name] for name in members], axis=0)
     coef = np.sum([scale[name] * fitted[name].coef_.T.astype(float) for name in members], axis=0)
     intercept = np.sum([scale[name] * fitted[name].intercept_ for name in members], axis=0)
@@ -153,7 +172,7 @@ def assign_folds(
     Fewer groups than folds means fewer folds. With one group only, or a class that lives in one group only, groups
     cannot be held out as a whole, and single texts are dealt out instead.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import StratifiedGroupKFold
 
     _, group = np.unique(groups.astype(str), return_inverse=True)
     rng = np.random.default_rng(seed)
@@ -161,17 +180,22 @@ def assign_folds(
     if n_groups > _MAX_GROUPS:
         group = rng.permutation(np.arange(n_groups) % _MAX_GROUPS)[group]
         n_groups = _MAX_GROUPS
-    groups_per_class = [len(np.unique(group[y == label])) for label in np.unique(y)]
-    if min(groups_per_class) >= 2:
-        splitter: Any = StratifiedGroupKFold(
-            min(n_folds, n_groups), shuffle=True, random_state=seed
-        )
-    else:
-        n_splits = max(2, min(n_folds, int(np.bincount(y).min())))
-        splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
+    counts = np.bincount(y)
     folds = np.zeros(len(y), np.int64)
-    for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(y)), y, group)):
-        folds[held_out] = fold
+    groups_per_class = [len(np.unique(group[y == label])) for label in np.unique(y)]
+    if min(groups_per_class) < 2:
+        # Deal out the texts class by class, rare classes first: two texts of one class, or of two classes with
+        # a single text, never share a fold by accident.
+        order = np.lexsort((rng.permutation(len(y)), y, counts[y]))
+        folds[order] = np.arange(len(y)) % n_folds
+        return folds
+    n_splits = min(n_folds, n_groups, int(counts.max()))
+    splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class with fewer texts than there are folds is held out in some folds only, as it should be.
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(y)), y, group)):
+            folds[held_out] = fold
     return folds
 
 
@@ -188,12 +212,14 @@ def _fit_all(
         if fold == everything:
             return fold, name, member.fit(X, y)
         member.fit(X[folds != fold], y[folds != fold])
-        held_out = np.zeros((int(np.sum(folds == fold)), n_outputs))
-        decision = member.decision_function(X[folds == fold]).reshape(len(held_out), -1)
+        decision = member.decision_function(X[folds == fold])
+        if n_outputs == 1:
+            return fold, name, decision[:, None]
+        if decision.ndim == 1:  # two classes were left
+            decision = np.column_stack((-decision, decision))
         # A class absent from these training folds gets no votes.
-        columns = [0] if n_outputs == 1 else member.classes_
-        held_out[:] = decision.min() if n_outputs > 1 else 0.0
-        held_out[:, columns] = decision
+        held_out = np.full((len(decision), n_outputs), decision.min())
+        held_out[:, member.classes_] = decision
         return fold, name, held_out
 
     jobs = [(fold, name) for fold in (everything, *np.unique(folds)) for name in members]

@@ -54,7 +54,7 @@ def roc_auc_interval(y: Int64Array, scores: Float64Array, *, seed: int = 0) -> I
     """ROC AUC with its 95 % bootstrap percentile interval, each class resampled by itself."""
     order = np.argsort(scores, kind="stable")
     scores, y = scores[order], y[order]
-    value = _sorted_auc(scores, y * 1.0, 1.0 - y)
+    value = _sorted_auc(scores, y.astype(np.float64), (1 - y).astype(np.float64))
     if np.isnan(value):
         return Interval(value, value, value)
     rng = np.random.default_rng(seed)

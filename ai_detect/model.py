@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from . import __version__, artifacts, plots
 from . import log as log_module
+from .calibration import DEFAULT_RATE
 from .columns import BY_FILE, Columns
 from .config import TrainConfig
 from .data import Batch, check_trainable, read_batches, read_corpus
@@ -138,7 +139,7 @@ class My_TextClassifier_Model:
                 figures = plots.draw(trained.evaluation, self._data_dir / "reports" / "train")
                 tracker.log_metrics(trained.evaluation.numbers())
                 tracker.log_files(figures, "plots")
-                tracker.log_files([self._model_dir], "model")
+                tracker.log_files(artifacts.paths(self._model_dir), "model")
                 finished = True
             finally:
                 tracker.finish(failed=not finished)
@@ -157,7 +158,7 @@ class My_TextClassifier_Model:
         text: str = "",
         output: str = "",
         details: bool = False,
-        fpr: float = 0.01,
+        fpr: float | None = None,
         text_column: str = "",
         id_column: str = "",
         format: str = "",
@@ -172,7 +173,7 @@ class My_TextClassifier_Model:
             text: one text to score instead; the answer is printed.
             output: file to write instead of ./data/results.csv, or - for stdout.
             details: add the columns verdict, words, p_value, obfuscation and reason.
-            fpr: promised false-positive rate behind the verdicts.
+            fpr: promised false-positive rate behind the verdicts; 0.01 if not given.
             text_column: column of the texts, if its name does not tell.
             id_column: column of the row ids, if its name does not tell.
             format: csv, tsv, jsonl, parquet or txt, if the file name does not tell.
@@ -183,7 +184,9 @@ class My_TextClassifier_Model:
         if bool(dataset) == bool(text):
             raise UsageError("predict takes either --dataset=PATH or --text=TEXT, and one of them.")
         predictor = self._load()
-        predictor.check_rate(fpr)
+        if fpr is not None:
+            predictor.check_rate(fpr)
+        fpr = DEFAULT_RATE if fpr is None else fpr
         if text:
             return _text_report(predictor, text, fpr)
         target = output or str(self._data_dir / "results.csv")

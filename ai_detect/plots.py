@@ -39,6 +39,11 @@ def draw(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
+def _shown(name: str) -> str:
+    """Return a class name fit for a picture: not too long, and with no dollar sign taken for mathematics."""
+    return (name if len(name) <= 30 else name[:29] + "\N{HORIZONTAL ELLIPSIS}").replace("$", r"\$")
+
+
 def _roc(axes: Any, evaluation: Evaluation) -> None:
     y, scores = evaluation.y, evaluation.scores[:, 0]
     if 0 < y.sum() < len(y):
@@ -58,9 +63,10 @@ def _calibration(axes: Any, evaluation: Evaluation) -> None:
     observed = np.bincount(bins, weights=evaluation.y, minlength=10)[seen] / count[seen]
     axes.plot(stated, observed, marker="o")
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
+    positive = _shown(evaluation.classes[1])
     axes.set(
-        xlabel=f"stated probability of {evaluation.classes[1]}",
-        ylabel=f"observed share of {evaluation.classes[1]}",
+        xlabel=f"stated probability of {positive}",
+        ylabel=f"observed share of {positive}",
         title="Calibration",
     )
 
@@ -69,7 +75,7 @@ def _scores(axes: Any, evaluation: Evaluation) -> None:
     scores = evaluation.scores[:, 0]
     edges = np.histogram_bin_edges(scores, bins=50)
     for number, name in enumerate(evaluation.classes):
-        axes.hist(scores[evaluation.y == number], bins=edges, alpha=0.6, label=name)
+        axes.hist(scores[evaluation.y == number], bins=edges, alpha=0.6, label=_shown(name))
     axes.legend()
     axes.set(xlabel="score (log-odds)", ylabel="texts", title="Scores by class")
 
@@ -79,6 +85,7 @@ def _confusion(axes: Any, evaluation: Evaluation) -> None:
     image = axes.imshow(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1), vmin=0, vmax=1)
     axes.figure.colorbar(image, label="share of the true class")
     if len(evaluation.classes) <= 20:
-        axes.set_xticks(range(len(evaluation.classes)), evaluation.classes, rotation=90)
-        axes.set_yticks(range(len(evaluation.classes)), evaluation.classes)
+        names = [_shown(name) for name in evaluation.classes]
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted class", ylabel="true class", title="Confusion matrix")

@@ -64,6 +64,7 @@ class Predictor:
         """
         try:
             task = files.manifest["task"]
+            _check(files.manifest, files.arrays)
             return cls(
                 _scorer(files.manifest, files.arrays),
                 tuple(task["classes"]),
@@ -71,7 +72,7 @@ class Predictor:
                 files.arrays["human_scores"].astype(np.float64),
                 files.manifest,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise ArtifactError(
                 f"The model folder is intact, but its content is not understood ({error!r}): train again with "
                 "`python model.py train --dataset=PATH`."
@@ -120,6 +121,16 @@ class Predictor:
         return calibration.verdicts(
             predictions.p_value, predictions.scores[:, 0], predictions.words, fpr
         )
+
+
+def _check(manifest: dict[str, Any], arrays: Arrays) -> None:
+    """Refuse what would fail, or worse be wrong in silence, only when the first text is scored."""
+    n_classes = len(manifest["task"]["classes"])
+    n_outputs = 1 if n_classes == 2 else n_classes
+    if arrays["coef"].shape[1:] != (n_outputs,) or arrays["intercept"].shape != (n_outputs,):
+        raise ValueError(f"coef and intercept do not fit {n_classes} classes")
+    if not all({"fpr", "score"} <= set(entry) for entry in manifest["thresholds"]):
+        raise ValueError("a threshold without fpr or score")
 
 
 def _scorer(manifest: dict[str, Any], arrays: Arrays) -> Scorer:

@@ -60,7 +60,13 @@ class LinearScorer:
 
     @classmethod
     def from_arrays(cls, spec: kernels.NgramSpec, arrays: Arrays) -> Self:
-        """Rebuild the scorer of a model file."""
+        """Rebuild the scorer of a model file.
+
+        Raises:
+            KeyError, IndexError, ValueError: the arrays are not those of such a file.
+        """
+        if len(arrays["buckets"]) != len(arrays["idf"]):  # the kernel would read past the weights
+            raise ValueError("buckets and idf are not of one length")
         weights = np.column_stack((arrays["idf"], arrays["coef"])).astype(np.float32)
         return cls(spec, bucket_rows(spec, arrays["buckets"]), weights, arrays["intercept"])
 

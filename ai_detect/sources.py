@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
@@ -35,6 +35,7 @@ FORMATS = {
     "txt": "txt",
 }
 PEEK_BYTES = 1 << 20
+PIECE_BYTES = 1 << 16  # the C library keeps larger pieces when they are freed, here and there
 TAIL_BYTES = 1 << 10
 MARK = "\ufdd0".encode()  # a noncharacter: valid UTF-8 that no real text holds
 
@@ -191,7 +192,7 @@ def open_bytes(source: Source) -> Iterator[IO[bytes]]:
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:
     """Read a file piece by piece."""
-    return iter(lambda: file.read(PEEK_BYTES), b"")
+    return iter(lambda: file.read(PIECE_BYTES), b"")
 
 
 def open_text(name: str, raw: Iterator[bytes], encoding: str) -> TextStream:
@@ -200,7 +201,7 @@ def open_text(name: str, raw: Iterator[bytes], encoding: str) -> TextStream:
     Raises:
         DataError: the file is empty, binary, or in another encoding.
     """
-    first = next(raw, b"")
+    first = b"".join(islice(raw, PEEK_BYTES // PIECE_BYTES))
     _refuse_binary(name, first, encoding)
     decoded = to_utf8(chain([first], raw), encoding)
     try:
