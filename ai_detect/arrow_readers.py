@@ -2,22 +2,18 @@
 
 import csv
 import io
-import mmap
-import re
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import IO, Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ai_detect.csv_blocks import whole_rows
 from ai_detect.errors import DataError
 from ai_detect.sources import TextStream, to_utf8
 from ai_detect.tables import SAMPLE_ROWS, Chunk, Table, checked_chunk, is_word
 from ai_detect.text import PackedTexts
-
-CSV_PIECE_BYTES = 2 << 20
-CSV_BLOCK_BYTES = 16 << 20  # Arrow reads rows of at most one block
 
 
 def csv_table(stream: TextStream, delimiter: str) -> Table:
@@ -57,130 +53,64 @@ def _csv_sample(stream: TextStream, delimiter: str) -> list[list[str]]:
     return rows if stream.is_whole or len(rows) <= 2 else rows[:-1]  # the last row may be cut
 
 
-class _RaggedRow(NamedTuple):
-    row: int  # counted from 0 over the file, header excluded
-    reason: str
-    is_open: bool  # it holds an odd number of quotation marks
-
-
 def _csv_chunks(
     stream: TextStream, delimiter: str, header: list[str], wanted: Sequence[str]
 ) -> Iterator[Chunk]:
-    """Put the ragged rows of a CSV file, which Arrow leaves out, back in their places."""
+    """Parse a CSV file a block at a time, ragged rows kept in their places."""
     numbers = {name: str(header.index(name)) for name in wanted}
-    last_column = str(len(header) - 1)
-    ragged: deque[_RaggedRow] = deque()
-    start, is_open = 0, False
-    for block in _csv_blocks(
-        stream, delimiter, len(header), {*numbers.values(), last_column}, ragged
-    ):
-        n_whole = len(block[last_column])
-        here: list[_RaggedRow] = []
-        while ragged and ragged[0].row <= start + n_whole + len(here):
-            here.append(ragged.popleft())
-        n_rows = n_whole + len(here)
-        if here and here[-1].row == start + n_rows - 1:
-            is_open = here[-1].is_open
-        elif n_whole:  # a line break stands only within quotation marks
-            is_open = "\n" in block[last_column][n_whole - 1] and not _ends_quoted(stream)
-        bad = {one.row - start: one.reason for one in here}
-        columns = {name: _with_gaps(block[number], list(bad)) for name, number in numbers.items()}
-        yield checked_chunk(columns, bad, stream.undecodable)
-        start += n_rows
-    if is_open:
-        raise DataError(
-            f"{stream.name} ends within quotation marks: one is opened in or before row "
-            f"{start - 1} and never closed. Close it, or double those that are part of a text."
+    is_first = True
+    for block in whole_rows(stream.file, stream.name, delimiter):
+        columns, ragged = _parse_block(
+            block, delimiter, len(header), set(numbers.values()), is_first
         )
+        is_first = False
+        chunk = {
+            name: _with_gaps(columns[number], list(ragged)) for name, number in numbers.items()
+        }
+        yield checked_chunk(chunk, ragged, stream.undecodable)
 
 
-def _csv_blocks(
-    stream: TextStream,
-    delimiter: str,
-    n_columns: int,
-    wanted: set[str],
-    ragged: deque[_RaggedRow],
-) -> Iterator[dict[str, PackedTexts]]:
-    """Read a CSV file a block at a time, and a last block of no rows.
+def _parse_block(
+    block: bytes, delimiter: str, n_columns: int, wanted: set[str], has_header: bool
+) -> tuple[dict[str, PackedTexts], dict[int, str]]:
+    """Parse whole rows of CSV.
 
-    Columns go by number, since Arrow accepts fewer names than headers hold. Rows of another number
-    of fields than the header go to `ragged`, at the latest when their block is handed out.
+    Columns go by number, since Arrow accepts fewer names than headers hold. Returns the wanted columns without the
+    rows that have another number of fields than the header, and those: row number within the block -> reason.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
+    ragged: dict[int, str] = {}
+
     def set_aside(row: Any) -> str:
         fields = "1 field" if row.actual_columns == 1 else f"{row.actual_columns} fields"
-        reason = f"{fields} where the header has {n_columns}"
-        ragged.append(_RaggedRow(row.number - 2, reason, row.text.count('"') % 2 == 1))
+        ragged[row.number - 1 - has_header] = f"{fields} where the header has {n_columns}"
         return "skip"
 
     names = [str(i) for i in range(n_columns)]
-    n_read = 0
-    try:
-        reader = arrow_csv.open_csv(
-            _RowBlocks(stream.file),
-            read_options=arrow_csv.ReadOptions(
-                use_threads=False,  # else a ragged row has no number
-                block_size=CSV_BLOCK_BYTES,
-                column_names=names,
-                skip_rows_after_names=1,
-            ),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=set_aside
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                check_utf8=False,  # the stream is UTF-8 already
-                include_columns=sorted(wanted),
-                column_types=dict.fromkeys(names, pa.large_binary()),
-            ),
-        )
-        for batch in reader:
-            yield {name: _packed(batch.column(name)) for name in wanted}
-            n_read += batch.num_rows
-    except pa.ArrowInvalid:  # its message quotes the row
-        raise DataError(
-            f"{stream.name} has, after {n_read} good rows, one over {CSV_BLOCK_BYTES >> 20} MB or a "
-            "quotation mark that is never closed; shorten the one or close the other."
-        ) from None
-    yield dict.fromkeys(wanted, PackedTexts.pack([]))
-
-
-class _RowBlocks:
-    """A CSV file in blocks as small as its rows allow.
-
-    Arrow keeps up to 32 blocks ahead and refuses a row that spans more than two. So a block is one
-    piece, and more only until it holds the end of a row.
-    """
-
-    closed = False
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._within_quotes = False
-
-    def read(self, size: int) -> memoryview:
-        block = mmap.mmap(-1, size)  # given back when freed; bytes would stay with the C library
-        while block.tell() + CSV_PIECE_BYTES <= size:
-            piece = self._file.read(CSV_PIECE_BYTES)
-            block.write(piece)
-            if not piece or self._ends_a_row(piece):
-                break
-        return memoryview(block)[: block.tell()]
-
-    def _ends_a_row(self, piece: bytes) -> bool:
-        within_quotes = self._within_quotes
-        self._within_quotes ^= piece.count(b'"') % 2 == 1
-        for mark in re.finditer(b'["\r\n]', piece):
-            if mark[0] == b'"':
-                within_quotes = not within_quotes
-            elif not within_quotes:
-                return True
-        return False
-
-
-def _ends_quoted(stream: TextStream) -> bool:
-    return stream.tail().rstrip().endswith(b'"')
+    table = arrow_csv.read_csv(
+        pa.BufferReader(block),
+        read_options=arrow_csv.ReadOptions(
+            use_threads=False,  # else a ragged row has no number
+            block_size=len(block) + 1,
+            column_names=names,
+            skip_rows_after_names=int(has_header),
+        ),
+        parse_options=arrow_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=set_aside
+        ),
+        convert_options=arrow_csv.ConvertOptions(
+            check_utf8=False,  # the stream is UTF-8 already
+            include_columns=sorted(wanted),
+            column_types=dict.fromkeys(names, pa.large_binary()),
+        ),
+    )
+    packed = {
+        name: PackedTexts.concat([_packed(part) for part in table.column(name).chunks])
+        for name in wanted
+    }
+    return packed, ragged
 
 
 def _with_gaps(texts: PackedTexts, rows: Sequence[int]) -> PackedTexts:
@@ -204,13 +134,13 @@ def _packed(array: Any) -> PackedTexts:
     return PackedTexts(np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0])
 
 
-def parquet_table(name: str, file: IO[bytes], chunk_bytes: int) -> Table:
-    """Read Parquet, only the wanted columns and a few rows at a time."""
+def parquet_table(name: str, file: Path | bytes, chunk_bytes: int) -> Table:
+    """Read Parquet, a path or the bytes of a file, only the wanted columns and a few rows at a time."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        opened = parquet.ParquetFile(file)
+        opened = parquet.ParquetFile(pa.BufferReader(file) if isinstance(file, bytes) else file)
     except (pa.ArrowException, OSError):
         raise DataError(
             f"{name} is not a whole Parquet file: it is empty, damaged or cut short. "

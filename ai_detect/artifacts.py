@@ -35,7 +35,16 @@ import numpy.typing as npt
 
 from ai_detect.errors import ArtifactError
 
-__all__ = ["FORMAT_VERSION", "ModelFiles", "exists", "load", "paths", "publish", "save", "training_lock"]
+__all__ = [
+    "FORMAT_VERSION",
+    "ModelFiles",
+    "exists",
+    "load",
+    "paths",
+    "publish",
+    "save",
+    "training_lock",
+]
 
 logger = logging.getLogger(__name__)
 

@@ -115,7 +115,7 @@ def check_rate(fpr: float, n_human: int) -> None:
     if n_human + 1 < 1.0 / fpr - 1e-9:
         raise UsageError(
             f"--fpr={fpr} cannot be promised by this model: it was calibrated on {n_human} human texts, and that rate "
-            f"takes at least {np.ceil(1 / fpr - 1e-9) - 1:.0f}. Give a higher rate, or train on more human texts."
+            f"takes at least {np.ceil(1 / fpr - 1e-9) - 1:.10g}. Give a higher rate, or train on more human texts."
         )
 
 

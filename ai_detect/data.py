@@ -306,7 +306,7 @@ def _log_counts(dataset: str, corpus: Corpus) -> None:
     if corpus.problems:
         n_bad = sum(corpus.problems.values())
         reasons = ", ".join(f"{reason} ({n})" for reason, n in sorted(corpus.problems.items()))
-        logger.warning("%s: %s bad rows left out: %s", dataset, n_bad, reasons)
+        logger.warning("%s: bad rows left out, %s: %s", dataset, n_bad, reasons)
     if corpus.n_duplicates:
         logger.warning("%s: %s copies of texts left out", dataset, corpus.n_duplicates)
     if corpus.n_conflicting:

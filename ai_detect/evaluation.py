@@ -102,7 +102,9 @@ class Evaluation:
             else _multiclass_table(self)
         )
         if self.n_bad:
-            lines.append(f"{self.n_bad} rows could not be scored and are left out (see the log)")
+            lines.append(
+                f"rows that could not be scored and are left out (see the log): {self.n_bad}"
+            )
         if self.plots:
             lines.append("plots: " + ", ".join(self.plots))
         return "\n".join(lines)

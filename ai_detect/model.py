@@ -212,7 +212,7 @@ class My_TextClassifier_Model:
                 n_rows += len(batch.ids)
                 bar.update(len(batch.ids))
         if problems:
-            logger.warning("%d rows could not be scored: %s", problems.total(), dict(problems))
+            logger.warning("rows that could not be scored: %s", dict(problems))
         seconds = time.perf_counter() - started
         logger.info("%d rows scored in %.1f s, results in %s", n_rows, seconds, target)
         if target == "-":

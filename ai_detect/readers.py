@@ -1,7 +1,6 @@
 """Open a table of any format; JSONL and plain text files are read here, the others by Arrow."""
 
 import codecs
-import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -60,11 +59,11 @@ def _open(source: Source, file: IO[bytes], encoding: str, chunk_bytes: int) -> T
     """Read the columns of a table; standard input may have to tell its format first."""
     raw = pieces(file)
     if source.format == "parquet" and source.paths:
-        return parquet_table(source.name, file, chunk_bytes)
+        return parquet_table(source.name, source.paths[0], chunk_bytes)
     if not source.paths:
         first = next(raw, b"")
         if source.format == "parquet" or (not source.format and first.startswith(b"PAR1")):
-            return parquet_table(source.name, io.BytesIO(first + file.read()), chunk_bytes)
+            return parquet_table(source.name, first + file.read(), chunk_bytes)
         raw = chain([first] if first else [], raw)
     stream = open_text(source.name, raw, encoding)
     if source.format == "jsonl" or (not source.format and stream.head.lstrip().startswith(b"{")):

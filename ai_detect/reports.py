@@ -52,12 +52,15 @@ class PredictReport:
 
     def __str__(self) -> str:
         counted = ", ".join(f"{count} {name}" for name, count in self.counts.items())
-        text = f"{self.n_rows} rows scored in {self.seconds:.1f} s by {self.model}: {counted or 'none'}\n"
+        text = (
+            f"{self.n_rows - self.n_bad} of {self.n_rows} rows scored in {self.seconds:.1f} s by {self.model}: "
+            f"{counted or 'none'}\n"
+        )
         if self.n_bad:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.problems.items())
-            text += (
-                f"{self.n_bad} rows could not be scored and have an empty prediction: {reasons}\n"
-            )
+            text += f"kept with an empty prediction: {reasons}\n"
+        if any(reason.startswith("not UTF") for reason in self.problems):
+            text += "a file in another encoding, such as cp1252, is read with --encoding=cp1252\n"
         return text + f"results in {self.output}"
 
 

@@ -12,7 +12,7 @@ import logging
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -36,7 +36,6 @@ FORMATS = {
 }
 PEEK_BYTES = 1 << 20
 PIECE_BYTES = 1 << 16  # the C library keeps larger pieces when they are freed, here and there
-TAIL_BYTES = 1 << 10
 MARK = "\ufdd0".encode()  # a noncharacter: valid UTF-8 that no real text holds
 
 _GZIPPED = ("csv", "tsv", "jsonl")
@@ -81,7 +80,6 @@ class TextStream:
     head: bytes
     is_whole: bool  # the head is all there is
     undecodable: str  # why a row with MARK in it is bad
-    tail: Callable[[], bytes]  # the last bytes read so far
 
 
 def find_sources(dataset: str, *, format: str = "") -> list[Source]:
@@ -213,7 +211,7 @@ def open_text(name: str, raw: Iterator[bytes], encoding: str) -> TextStream:
         raise DataError(f"{name} is empty; expected a header and at least one row.")
     joined = _Joined(chain([head, rest], decoded, [b"\n"]))  # the last line has an end, too
     file = io.BufferedReader(joined, PEEK_BYTES)
-    return TextStream(name, file, head, not rest, f"not {encoding.upper()}", lambda: joined.tail)
+    return TextStream(name, file, head, not rest, f"not {encoding.upper()}")
 
 
 def wrong_encoding(name: str, encoding: str) -> DataError:
@@ -255,7 +253,6 @@ class _Joined(io.RawIOBase):
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._left = memoryview(b"")
-        self.tail = b""
 
     def readable(self) -> bool:
         return True
@@ -266,7 +263,6 @@ class _Joined(io.RawIOBase):
             if chunk is None:
                 return 0
             self._left = memoryview(chunk)
-            self.tail = (self.tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
         target = memoryview(buffer)
         size = min(len(target), len(self._left))
         target[:size] = self._left[:size]

@@ -365,7 +365,7 @@ class TestSpoiltRows:
         assert len(rows) == 60
         assert [number for number, row in enumerate(rows) if row["generated"] == ""] == [4]
         assert all(0 <= float(row["generated"]) <= 1 for row in rows if row["generated"])
-        assert re.search(r"\b1 (bad )?rows? ", done.stdout + done.stderr)
+        assert re.search(r"empty prediction: 1 |left out, 1: ", done.stdout + done.stderr)
 
     @pytest.mark.parametrize("row", SPOILT_ROWS.values(), ids=SPOILT_ROWS.keys())
     def test_strict_refuses_them(self, place: Place, row: bytes) -> None:
@@ -378,7 +378,7 @@ class TestSpoiltRows:
         dataset = write_spoilt(place.path / "d.csv", SPOILT_ROWS["too many fields"])
         done = place.train(dataset)
         assert done.returncode == 0, done.stderr
-        assert re.search(r"\b1 (bad )?rows? ", done.stdout + done.stderr)
+        assert re.search(r"empty prediction: 1 |left out, 1: ", done.stdout + done.stderr)
 
     def test_train_strict_refuses_them(self, place: Place) -> None:
         dataset = write_spoilt(place.path / "d.csv", SPOILT_ROWS["too many fields"])
@@ -387,12 +387,14 @@ class TestSpoiltRows:
         assert place.state() == before
 
     def test_a_text_of_50_megabytes(self, place: Place) -> None:
-        """No row may be that long: a text is held in memory, and its neighbours with it."""
+        """A text that long is not scored, and its neighbours are."""
         huge = (f"{CANARY} and so on " * 2_000_000)[:50_000_000].encode() + b",1"
         dataset = write_spoilt(place.path / "d.csv", huge)
-        before = place.state()
-        check_refusal(place.predict(dataset), "d.csv", "MB", codes=[1])
-        assert place.state() == before
+        done = place.predict(dataset, "--details")
+        assert done.returncode == 0
+        rows = place.results()
+        assert [row["reason"] for row in rows if not row["generated"]] == ["text over 10 MB"]
+        check_refusal(place.predict(dataset, "--strict"), "d.csv", "10 MB", codes=[1])
 
 
 def flip(path: Path) -> None:

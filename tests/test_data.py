@@ -474,7 +474,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "open quotes": (
         "t.csv",
         b'label,text\n1,fine\n2,"zanzicanary\n3,x\n',
-        "ends within quotation marks: one is opened in or before row 1 ",
+        "ends within quotation marks: one is opened in its last 20 bytes",
     ),
     "open quotes, no end": ("t.csv", b'label,text\n2,"zanzicanary', "ends within quotation marks"),
     "open quotes, short row": (
@@ -484,8 +484,8 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     ),
     "huge row": (
         "t.csv",
-        b"text,label\nfine,1\nzanzicanary" + b"y" * (40 << 20) + b",1\n",
-        "has, after 1 good rows, one over 16 MB or a quotation mark that is never closed",
+        b"text,label\nfine,1\nzanzicanary" + b"y" * (66 << 20) + b",1\n",
+        "has a row of over 64 MB, or a quotation mark that is never closed",
     ),
     "no format": ("t.xyz", b"text\nx\n", "format of .*t.xyz is not known by its name"),
     "no suffix": ("t", b"text\nx\n", "not known by its name; expected .csv, .tsv"),
@@ -607,7 +607,7 @@ def test_corpus_without_twins(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert corpus.groups.tolist() == ["row 0", "row 1", "row 8"]
     counts = (corpus.n_rows, corpus.n_duplicates, corpus.n_conflicting, corpus.problems)
     assert counts == (9, 2, 3, {"empty text": 1})
-    assert "1 bad rows left out: empty text (1)" in caplog.text
+    assert "bad rows left out, 1: empty text (1)" in caplog.text
     everything = read_corpus(str(path), deduplicate=False)
     assert len(everything.ids) == 8
     assert everything.n_duplicates == everything.n_conflicting == 0

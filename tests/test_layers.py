@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "ai_detect"
@@ -122,12 +124,16 @@ def test_importing_every_module_but_those_of_training_is_light(tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["predict", "predict_text", "info"])
+@pytest.mark.parametrize("command", ["predict", "predict_parquet", "predict_text", "info"])
 def test_commands_that_do_not_train_load_no_heavy_package(
     command: str, trained: Path, tmp_path: Path
 ) -> None:
+    parquet = tmp_path / "test.parquet"
+    pyarrow.parquet.write_table(pyarrow.csv.read_csv(SAMPLE / "test.csv"), parquet)
+    output = f"--output={tmp_path / 'results.csv'}"
     argv = {
-        "predict": ["predict", f"--dataset={SAMPLE / 'test.csv'}", f"--output={tmp_path / 'o'}"],
+        "predict": ["predict", f"--dataset={SAMPLE / 'test.csv'}", output],
+        "predict_parquet": ["predict", f"--dataset={parquet}", output],
         "predict_text": ["predict", "--text=The weather was fine."],
         "info": ["info"],
     }[command]

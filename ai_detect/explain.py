@@ -1,0 +1,253 @@
+"""Why a text got its score: the exact contribution of every n-gram, laid onto the text.
+
+The model is linear, so there is nothing to estimate:
+
+    score = sum over n-grams of value * weight / norm + intercept
+
+The n-grams and buckets are those of the kernels. What a bucket adds to the score is shared equally by its occurrences
+in the text; what an occurrence adds, by its tokens (that of a character n-gram by its characters, and so by the tokens
+they stand in: the space before a token counts with it).
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from . import calibration, kernels
+from .errors import UsageError
+from .explanation import Explanation, Ngram, Sentence, Token, Window
+from .predictor import Predictor
+from .reading import Reading, code_points, read
+from .scorer import LinearScorer
+from .text import PackedTexts, Undone
+
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+
+_N_NGRAMS = 12
+# The end of a sentence, but not of an initial or a title; or an empty line.
+_SENTENCE_END = re.compile(
+    r"(?:[!?\u2026]|(?<![\s.(][A-Za-z])(?<!\b[MD]r)(?<!\bM[rs]s)(?<!\bMs)(?<!\bSt)\.)"
+    r"[\"'\u2019\u201d)\]*_]{0,3}(?=\s)"
+    r"|\n(?=[^\S\n]*\n)"
+)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The n-grams of one block of a text, n occurrences of m different buckets.
+
+    start, length: int64 (n,), in tokens or in characters of the canonical form; bucket: int64 (n,), which of the m;
+    example: int64 (m,), an occurrence; count: int64 (m,); contribution: float64 (m,).
+    """
+
+    start: Int64Array
+    length: Int64Array
+    bucket: Int64Array
+    example: Int64Array
+    count: Int64Array
+    contribution: Float64Array
+
+    def spread(self, n_units: int) -> Float64Array:
+        """Share the contributions out over tokens or characters, float64 (n_units,)."""
+        share = (self.contribution / self.count)[self.bucket] / self.length
+        out = np.zeros(n_units)
+        for k in range(int(self.length.max(initial=0))):
+            reaching = self.length > k
+            out += np.bincount(self.start[reaching] + k, share[reaching], minlength=n_units)
+        return out
+
+
+def explain(predictor: Predictor, text: str, *, fpr: float) -> Explanation:
+    """Return what each part of a text contributes to its score.
+
+    Args:
+        predictor: an ensemble model, of any classes.
+        text: any text, an empty one too.
+        fpr: promised false-positive rate behind the verdict.
+
+    Raises:
+        UsageError: the model is no linear one of n-grams.
+    """
+    text = text.encode("utf-8", "replace").decode()  # as PackedTexts: lone surrogates become ?
+    scorer = _linear(predictor)
+    packed = PackedTexts.pack([text])
+    found = predictor.predict(packed)
+    prediction = int(found.probability[0].argmax())
+    output, target = (0, 1) if len(predictor.classes) == 2 else (prediction, prediction)
+    verdict, reason = (
+        [words[0] for words in predictor.verdicts(found, fpr)] if predictor.detection else ("", "")
+    )
+    reading = read(text, lowercase=scorer.spec.lowercase)
+    contributions, ngrams = _contributions(scorer, text, reading, output)
+    starts, ends = reading.places()
+    tokens = map(Token, starts.tolist(), ends.tolist(), contributions.tolist())
+    statistics = dict(zip(kernels.STATISTICS, kernels.statistics(packed)[0].tolist(), strict=True))
+    return Explanation(
+        text=text,
+        target=predictor.classes[target],
+        rival=predictor.classes[0] if len(predictor.classes) == 2 else "all others",
+        prediction=predictor.classes[prediction],
+        score=float(found.scores[0, output]),
+        probability=float(found.probability[0, target]),
+        verdict=verdict,
+        reason=reason,
+        p_value=float(found.p_value[0]) if predictor.detection else None,
+        fpr=fpr,
+        threshold=_threshold(predictor, fpr) if predictor.detection else None,
+        n_human=len(predictor.human_scores),
+        words=int(found.words[0]),
+        obfuscation=int(found.obfuscation[0]),
+        undone={kind.name.lower(): statistics[kind.name.lower()] for kind in Undone if kind},
+        intercept=float(scorer.intercept[output]),
+        tokens=tuple(tokens),
+        sentences=_sentences(text, starts, contributions),
+        ngrams_for=_top([ngram for ngram in ngrams if ngram.contribution > 0]),
+        ngrams_against=_top([ngram for ngram in ngrams if ngram.contribution < 0]),
+    )
+
+
+def windows(
+    predictor: Predictor, text: str, *, size_words: int = 150, step_words: int = 75
+) -> tuple[Window, ...]:
+    """Score overlapping stretches of a text by themselves, so that a half-generated text shows where.
+
+    Args:
+        predictor: any model.
+        text: any text; one without words has no windows.
+        size_words: words in each window, the last one too; a shorter text is one window.
+        step_words: words from the start of one window to the next.
+
+    Raises:
+        UsageError: a size under 1, or a step that would leave words out.
+    """
+    if not 1 <= step_words <= size_words:
+        raise UsageError(
+            f"Windows of {size_words} words every {step_words} do not cover a text: "
+            "give a step from 1 to the size of a window."
+        )
+    text = text.encode("utf-8", "replace").decode()
+    reading = read(text, lowercase=False)
+    points = code_points(reading.canonical)[reading.first]
+    is_word = np.array([point >= 128 or chr(point).isalnum() for point in points.tolist()], bool)
+    starts, ends = (place[is_word] for place in reading.places())
+    if len(starts) == 0:
+        return ()
+    last = max(len(starts) - size_words, 0)
+    begins = np.append(np.arange(0, last, step_words), last)
+    finishes = np.minimum(begins + size_words, len(starts)) - 1
+    spans = list(zip(starts[begins].tolist(), ends[finishes].tolist(), strict=True))
+    found = predictor.predict(PackedTexts.pack([text, *(text[start:end] for start, end in spans)]))
+    target = 1 if len(predictor.classes) == 2 else int(found.probability[0].argmax())
+    probability = found.probability[1:, target].tolist()
+    p_value = found.p_value[1:].tolist() if predictor.detection else [None] * len(spans)
+    return tuple(
+        Window(*span, *values) for span, *values in zip(spans, probability, p_value, strict=True)
+    )
+
+
+def _linear(predictor: Predictor) -> LinearScorer:
+    if isinstance(predictor.scorer, LinearScorer):
+        return predictor.scorer
+    raise UsageError(
+        "This model judges the style of a whole text and has no words to mark: "
+        "explain takes a model trained with --model=ensemble."
+    )
+
+
+def _threshold(predictor: Predictor, fpr: float) -> float | None:
+    """Return the probability from which a text is called llm, None if too few human texts allow that rate."""
+    scores = np.nextafter(predictor.human_scores, np.inf)
+    allowed = scores[calibration.p_values(scores, predictor.human_scores) <= fpr]
+    return float(1.0 / (1.0 + np.exp(-allowed.min()))) if len(allowed) else None
+
+
+def _contributions(
+    scorer: LinearScorer, text: str, reading: Reading, output: int
+) -> tuple[Float64Array, list[Ngram]]:
+    """Return the contribution of each token, float64 (n_tokens,), and the n-grams that matter most, of either sign."""
+    spec = scorer.spec
+    shift = np.uint64(64 - spec.n_bits)
+    canonical = np.frombuffer(bytearray(reading.canonical.encode()), np.uint8)
+    contributions = np.zeros(len(reading.first))
+    ngrams: list[Ngram] = []
+    starts, ends = reading.places()
+    if spec.blocks[0]:
+        hashes = np.empty(len(reading.first), np.uint64)
+        n_tokens = kernels.hash_tokens(canonical, len(canonical), hashes)
+        start, length = _occurrences(n_tokens, spec.word_ngrams)
+        buckets = np.empty(len(start), np.int64)
+        kernels.add_word_ngrams(hashes, n_tokens, *spec.word_ngrams, shift, buckets)
+        words = _block(scorer, start, length, buckets, output)
+        contributions += words.spread(n_tokens)
+        ngrams += _extremes(words, lambda i, j: " ".join(text[starts[i] : ends[j - 1]].split()))
+    if spec.blocks[1]:
+        n_chars = len(reading.canonical)
+        start, length = _occurrences(n_chars, spec.char_ngrams)
+        buckets = np.empty(len(start), np.int64)
+        kernels.add_char_ngrams(canonical, len(canonical), *spec.char_ngrams, shift, buckets)
+        chars = _block(scorer, start, length, buckets + (1 << spec.n_bits), output)
+        token = np.cumsum(code_points(reading.canonical) == ord(" "))
+        contributions += np.bincount(token, chars.spread(n_chars), minlength=len(contributions))
+        ngrams += _extremes(chars, lambda i, j: reading.canonical[i:j].replace(" ", "\u2423"))
+    return contributions, ngrams
+
+
+def _occurrences(n_units: int, sizes: tuple[int, int]) -> tuple[Int64Array, Int64Array]:
+    """Return start and length of every n-gram, in the order in which the kernels write their buckets."""
+    smallest, largest = sizes
+    here = np.arange(n_units)
+    fitting = np.maximum(np.minimum(largest, n_units - here) - smallest + 1, 0)
+    start = np.repeat(here, fitting)
+    length = smallest + np.arange(len(start)) - np.repeat(np.cumsum(fitting) - fitting, fitting)
+    return start, length
+
+
+def _block(
+    scorer: LinearScorer, start: Int64Array, length: Int64Array, buckets: Int64Array, output: int
+) -> _Block:
+    """Weigh the n-grams of one block as `kernels.score` does."""
+    found, example, bucket, count = np.unique(
+        buckets, return_index=True, return_inverse=True, return_counts=True
+    )
+    rows = scorer.rows[found] if len(scorer.rows) else found
+    weights = np.where(rows[:, None] >= 0, scorer.weights[rows].astype(np.float64), 0.0)
+    values = (1.0 + np.log(count)) * weights[:, 0]
+    norm = np.sqrt(np.sum(values * values)) or 1.0
+    return _Block(start, length, bucket, example, count, values * weights[:, 1 + output] / norm)
+
+
+def _extremes(block: _Block, show: Callable[[int, int], str]) -> list[Ngram]:
+    """Return the n-grams of either sign that matter most; `show` gives the text between two units."""
+    order = np.argsort(block.contribution, kind="stable")
+    chosen = {*order[:_N_NGRAMS].tolist(), *order[-_N_NGRAMS:].tolist()}
+    ngrams = []
+    for i in sorted(chosen):
+        start = int(block.start[block.example[i]])
+        end = start + int(block.length[block.example[i]])
+        ngrams.append(Ngram(show(start, end), float(block.contribution[i]), int(block.count[i])))
+    return ngrams
+
+
+def _top(ngrams: list[Ngram]) -> tuple[Ngram, ...]:
+    return tuple(sorted(ngrams, key=lambda ngram: -abs(ngram.contribution))[:_N_NGRAMS])
+
+
+def _sentences(text: str, starts: Int64Array, contributions: Float64Array) -> tuple[Sentence, ...]:
+    """Cut the text into sentences, spaces at their ends left out, and add up the tokens in each."""
+    edges = [0, *(end.end() for end in _SENTENCE_END.finditer(text)), len(text)]
+    bounds = np.searchsorted(starts, edges).tolist()
+    totals = np.concatenate(([0.0], np.cumsum(contributions)))
+    found = []
+    for (start, end), (first, last) in zip(pairwise(edges), pairwise(bounds), strict=True):
+        if first < last:  # something that is read
+            piece = text[start:end].rstrip()
+            indent = len(piece) - len(piece.lstrip())
+            total = float(totals[last] - totals[first])
+            found.append((start + indent, start + len(piece), total))
+    whole = sum(abs(contribution) for *_, contribution in found) or 1.0
+    return tuple(Sentence(*sentence, abs(sentence[2]) / whole) for sentence in found)
