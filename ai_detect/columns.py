@@ -10,7 +10,7 @@ TEXT_NAMES = ("text", "essay", "full_text", "content")
 LABEL_NAMES = ("generated", "label", "is_ai", "is_llm", "ai", "target", "class")
 ID_NAMES = ("id",)
 GROUP_NAMES = ("prompt_id", "prompt_name", "source", "corpus")
-BY_FILE = "\0file"  # asked for as the group: the file a row is from, whatever columns there are
+BY_FILE = "file"  # asked for as the group where there is no such column: the file a row is from
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ BY_RULE = Columns()
 
 def choose_columns(name: str, table: Table, asked: Columns, *, labelled: bool) -> Columns:
     """Apply the column rules to one table; no label and no group column where none is needed."""
-    by_file = asked.group == BY_FILE
+    by_file = asked.group == BY_FILE and not _first([BY_FILE], table.columns)
     asked = replace(asked, group="") if by_file else asked
     given = Columns(
         **{role: _given(name, table, role, column) for role, column in vars(asked).items()}
@@ -62,7 +62,7 @@ def _given(name: str, table: Table, role: str, column: str) -> str:
     found = (column in table.columns and column) or _first([column.lower()], table.columns)
     if column and not found:
         raise DataError(
-            f"{name} has no column {column!r}, which --{role}_column names; "
+            f"{name} has no column {column!r}, asked for as the {role}; "
             f"its columns are {listed(table.columns)}."
         )
     return found if column else ""

@@ -29,6 +29,7 @@ Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 
 _N_NGRAMS = 12
+_LONGEST = 80  # characters shown of an n-gram
 # The end of a sentence, but not of an initial or a title; or an empty line.
 _SENTENCE_END = re.compile(
     r"(?:[!?\u2026]|(?<![\s.(][A-Za-z])(?<!\b[MD]r)(?<!\bM[rs]s)(?<!\bMs)(?<!\bSt)\.)"
@@ -134,13 +135,14 @@ def windows(
     reading = read(text, lowercase=False)
     points = code_points(reading.canonical)[reading.first]
     is_word = np.array([point >= 128 or chr(point).isalnum() for point in points.tolist()], bool)
-    starts, ends = (place[is_word] for place in reading.places())
-    if len(starts) == 0:
+    if not is_word.any():
         return ()
-    last = max(len(starts) - size_words, 0)
+    # From word to word, so that every character is in a window.
+    edges = np.array([0, *reading.places()[0][is_word][1:].tolist(), len(text)])
+    last = max(len(edges) - 1 - size_words, 0)
     begins = np.append(np.arange(0, last, step_words), last)
-    finishes = np.minimum(begins + size_words, len(starts)) - 1
-    spans = list(zip(starts[begins].tolist(), ends[finishes].tolist(), strict=True))
+    ends = np.minimum(begins + size_words, len(edges) - 1)
+    spans = list(zip(edges[begins].tolist(), edges[ends].tolist(), strict=True))
     found = predictor.predict(PackedTexts.pack([text, *(text[start:end] for start, end in spans)]))
     target = 1 if len(predictor.classes) == 2 else int(found.probability[0].argmax())
     probability = found.probability[1:, target].tolist()
@@ -229,7 +231,10 @@ def _extremes(block: _Block, show: Callable[[int, int], str]) -> list[Ngram]:
     for i in sorted(chosen):
         start = int(block.start[block.example[i]])
         end = start + int(block.length[block.example[i]])
-        ngrams.append(Ngram(show(start, end), float(block.contribution[i]), int(block.count[i])))
+        words = show(start, end)
+        if len(words) > _LONGEST:  # one endless word, say
+            words = words[: _LONGEST - 1] + "\u2026"
+        ngrams.append(Ngram(words, float(block.contribution[i]), int(block.count[i])))
     return ngrams
 
 

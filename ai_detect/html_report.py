@@ -21,7 +21,8 @@ _CAUTION = """\
 seen. Some people write in ways that look like a model's, above all those who write carefully and formally or in a
 second language, and a model's text can be made to look like a person's.</p>
 <p>Base no decision on it alone. Talk with the writer first: ask how the text came about, look at notes, drafts and
-earlier versions, compare it with other work by the same person, and listen. Give the writer this report.</p></section>"""
+earlier versions, compare it with other work by the same person, and listen. Give the writer this report.</p>
+</section>"""
 
 
 class _Html(Visible):
@@ -50,6 +51,8 @@ def render(
     """
     table = _Html()
     css = Path(__file__).with_name("report.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     sections = [
         _verdict(explanation, table, name, date),
         _CAUTION if explanation.verdict else "",
@@ -63,21 +66,17 @@ def render(
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '{_digest(css)}'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
 <title>Report on a text</title>
 <style>{css}</style>
 </head>
 <body>
-{"\n".join(filter(None, sections))}
+{"".join(sections)}
 </body>
 </html>
 """
-
-
-def _digest(css: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()}"
 
 
 def _verdict(explanation: Explanation, table: _Html, name: str, date: str) -> str:
@@ -104,7 +103,8 @@ def _bar(probability: float, threshold: float | None) -> str:
     line = ""
     if threshold is not None:
         x = f"{100 * threshold:.2f}%"
-        line = f'<line class="threshold" x1="{x}" x2="{x}" y1="-20%" y2="120%"/>'
+        ends = f'x1="{x}" x2="{x}" y1="-25%" y2="125%"'
+        line = f'<line class="halo" {ends}/><line class="threshold" {ends}/>'
     return (
         f'<svg class="bar" role="img" aria-label="{_percent(probability)}">'
         '<rect class="track" width="100%" height="100%" rx="3"/>'
@@ -127,11 +127,17 @@ def _text(explanation: Explanation, table: _Html) -> str:
         at = sentence.end
     out.append(explanation.text[at:].translate(table))
     return f"""<section><h2>The text, sentence by sentence</h2>
-<ul class="legend"><li><span class="for2">speaks strongly for {target}</span></li><li><span class="for1">speaks for {target}</span></li>
-<li>says little</li><li><span class="against1">speaks for {rival}</span></li><li><span class="against2">speaks strongly for {rival}</span></li></ul>
-<p class="quiet">Solid lines: {target}; dotted lines: {rival}; small figures: log-odds, of which +0.7 doubles the odds of {target}
-and {_signed(-0.7, 1)} halves them. They add up: {_signed(explanation.intercept, 2)} before the first word and
-{_signed(explanation.score - explanation.intercept, 2)} from the words make {_signed(explanation.score, 2)}.</p>
+<ul class="legend">
+<li><span class="for2">speaks strongly for {target}</span></li>
+<li><span class="for1">speaks for {target}</span></li>
+<li>says little</li>
+<li><span class="against1">speaks for {rival}</span></li>
+<li><span class="against2">speaks strongly for {rival}</span></li>
+</ul>
+<p class="quiet">Solid lines: {target}; dotted lines: {rival}; small figures: log-odds, of which +0.7 doubles the odds
+of {target} and {_signed(-0.7, 1)} halves them. They add up: {_signed(explanation.intercept, 2)} before the first
+word and {_signed(explanation.score - explanation.intercept, 2)} from the words make
+{_signed(explanation.score, 2)}.</p>
 <div class="text" dir="auto">{"".join(out)}</div></section>"""
 
 
@@ -158,14 +164,10 @@ def _ngram_rows(ngrams: Iterable[Ngram], table: _Html) -> list[tuple[str, ...]]:
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table whose cells are HTML already; all columns but the first hold numbers."""
-    lines = [
-        "<tr>"
-        + "".join(
-            f"<{tag}{' class="number"' if i else ''}>{cell}</{tag}>" for i, cell in enumerate(cells)
-        )
-        + "</tr>"
-        for tag, cells in (("th", head), *(("td", row) for row in rows))
-    ]
+    lines = []
+    for tag, (first, *numbers) in (("th", head), *(("td", row) for row in rows)):
+        cells = [f'<{tag} class="number">{number}</{tag}>' for number in numbers]
+        lines.append(f"<tr><{tag}>{first}</{tag}>{''.join(cells)}</tr>")
     return f"<table>{''.join(lines)}</table>"
 
 
@@ -176,8 +178,8 @@ def _windows(explanation: Explanation, table: _Html) -> str:
     rows = [_window_row(explanation, window, table) for window in explanation.windows]
     head = ("Stretch", "probability", "p-value") if detection else ("Stretch", "probability")
     return f"""<section><h2>Stretches of the text by themselves</h2>
-<p class="quiet">Each is scored as if it were all there is, so that a text of two hands shows where. The promise above holds
-for whole texts: among many stretches some stand out by chance.</p>{_table(head, rows)}</section>"""
+<p class="quiet">Each is scored as if it were all there is, so that a text of two hands shows where. The promise above
+holds for whole texts: among many stretches some stand out by chance.</p>{_table(head, rows)}</section>"""
 
 
 def _window_row(explanation: Explanation, window: Window, table: _Html) -> tuple[str, ...]:
@@ -187,7 +189,9 @@ def _window_row(explanation: Explanation, window: Window, table: _Html) -> tuple
         f"<bdi>{opening}</bdi> \u2026{_bar(window.probability, None)}",
         _percent(window.probability),
     )
-    return cells if window.p_value is None else (*cells, f"{window.p_value:.4f}")
+    if window.p_value is None:
+        return cells
+    return (*cells, f"{window.p_value:.3f}" if window.p_value >= 0.001 else "under 0.001")
 
 
 def _normalised(explanation: Explanation) -> str:
@@ -195,9 +199,9 @@ def _normalised(explanation: Explanation) -> str:
         return ""
     kinds = "".join(f"<li>{kind}</li>" for kind in explanation.normalised)
     return f"""<section><h2>What was normalised</h2>
-<p>Before reading, the program undid changes that do not change what a reader sees, so they neither help nor harm a text.
-Editors and keyboards make most of them; letters that only look like Latin ones and invisible characters are rarely typed by
-accident, yet can come with copied text.</p><ul>{kinds}</ul></section>"""
+<p>Before reading, the program undid changes that do not change what a reader sees, so they neither help nor harm a
+text. Editors and keyboards make most of them; letters that only look like Latin ones and invisible characters are
+rarely typed by accident, yet can come with copied text.</p><ul>{kinds}</ul></section>"""
 
 
 def _model(manifest: dict[str, Any], table: _Html) -> str:
@@ -215,8 +219,8 @@ def _model(manifest: dict[str, Any], table: _Html) -> str:
         for title, value in rows.items()
     )
     return f"""<section><h2>The model</h2><table>{lines}</table>
-<p class="quiet">Figures were measured on texts that the measuring model had not been trained on. They hold for texts like
-those, and for no others.</p></section>"""
+<p class="quiet">Figures were measured on texts that the measuring model had not been trained on. They hold for texts
+like those, and for no others.</p></section>"""
 
 
 def _figures(manifest: dict[str, Any], figures: dict[str, Any]) -> dict[str, str]:

@@ -27,6 +27,7 @@ BACKUPS = 5
 _BLOCK = 1 << 16
 
 _logger = logging.getLogger("ai_detect")
+_warnings = logging.getLogger("py.warnings")
 
 
 def configure(log_file: Path, *, quiet: bool = False, verbose: bool = False) -> None:
@@ -41,16 +42,22 @@ def configure(log_file: Path, *, quiet: bool = False, verbose: bool = False) -> 
         verbose: Take DEBUG records too, in both places.
     """
     close()
-    _logger.addHandler(LogFile(log_file))
+    file = LogFile(log_file)
+    _logger.addHandler(file)
+    # Warnings of libraries are for the log: on a terminal they frighten, and seldom tell a user what to do.
+    logging.captureWarnings(True)
+    _warnings.addHandler(file)
     _logger.addHandler(_Progress(logging.WARNING if quiet else logging.NOTSET))
     _logger.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
 def close() -> None:
     """Take away what `configure` set up and close the file."""
+    logging.captureWarnings(False)
     for handler in list(_logger.handlers):
         if isinstance(handler, (LogFile, _Progress)):
             _logger.removeHandler(handler)
+            _warnings.removeHandler(handler)
             handler.close()
 
 

@@ -93,7 +93,8 @@ class My_TextClassifier_Model:
             text_column: column of the texts, if its name does not tell.
             label_column: column of the labels, if its name does not tell.
             id_column: column of the row ids, if its name does not tell.
-            group_column: column of groups that folds must not split, if its name does not tell.
+            group_column: column of groups that folds must not split, if its name does not tell; file for the
+                file within a folder.
             format: csv, tsv, jsonl or parquet, if the file name does not tell.
             encoding: encoding of text files.
             strict: refuse the first bad row instead of leaving it out.
@@ -112,6 +113,7 @@ class My_TextClassifier_Model:
             n_folds=n_folds,
             seed=seed,
         )
+        n_jobs = _cores(n_jobs)
         tracker = open_tracker(tracking, self._data_dir)
         started = time.perf_counter()
         with artifacts.training_lock(self._model_dir):
@@ -132,7 +134,7 @@ class My_TextClassifier_Model:
                     settings,
                     dataset=dataset,
                     package_version=__version__,
-                    n_jobs=_cores(n_jobs),
+                    n_jobs=n_jobs,
                 )
                 artifacts.save(self._model_dir, trained.manifest, trained.arrays, trained.card)
                 artifacts.publish(self._model_dir, self._published)
@@ -183,6 +185,7 @@ class My_TextClassifier_Model:
         """
         if bool(dataset) == bool(text):
             raise UsageError("predict takes either --dataset=PATH or --text=TEXT, and one of them.")
+        n_jobs = _cores(n_jobs)
         predictor = self._load()
         if fpr is not None:
             predictor.check_rate(fpr)
@@ -202,7 +205,7 @@ class My_TextClassifier_Model:
             ResultsWriter(target, results_header(predictor, details=details)) as writer,
             tqdm(desc="scoring", unit=" texts", disable=None, leave=False) as bar,
         ):
-            for batch, predictions in _scored(predictor, batches, _cores(n_jobs)):
+            for batch, predictions in _scored(predictor, batches, n_jobs):
                 rows, called = prediction_rows(
                     predictor, batch, predictions, fpr=fpr, details=details
                 )
@@ -253,6 +256,7 @@ class My_TextClassifier_Model:
             strict: refuse the first bad row instead of leaving it out.
             n_jobs: threads; 0 for all cores.
         """
+        n_jobs = _cores(n_jobs)
         predictor = self._load()
         corpus = read_corpus(
             dataset,
@@ -267,7 +271,7 @@ class My_TextClassifier_Model:
                 f"{dataset} holds no row that can be scored: it needs texts with labels."
             )
         y = encode_known_labels(corpus.labels, predictor.classes, detection=predictor.detection)
-        scores = predictor.score(corpus.texts, n_jobs=_cores(n_jobs))
+        scores = predictor.score(corpus.texts, n_jobs=n_jobs)
         groups = corpus.groups
         if not by and not Path(dataset).is_dir():
             groups = np.full(len(y), Path(dataset).name, object)

@@ -20,6 +20,8 @@ from .scorer import Arrays
 
 logger = logging.getLogger(__name__)
 
+_SINGLY = "them, but may have seen others of their group: a class has one group only. Expect less on texts from elsewhere."
+
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -58,8 +60,8 @@ def run(
         _shortened(counts),
     )
     trained = ensemble.train(corpus.texts, y, corpus.groups, config, n_jobs=n_jobs)
-    scores = trained.out_of_fold
-    # Kept as float32: the thresholds must come from the very numbers the model will compare with.
+    # As float32, in which the human scores are kept: thresholds and figures come from the very numbers compared later.
+    scores = trained.out_of_fold.astype(np.float32).astype(np.float64)
     human_scores = (
         np.sort(scores[y == 0, 0].astype(np.float32)) if code.detection else np.zeros(0, np.float32)
     )
@@ -75,6 +77,10 @@ def run(
         code.classes,
         [(threshold.fpr, threshold.score) for threshold in thresholds],
     )
+    if not trained.is_grouped:
+        logger.warning(
+            "a class comes from one group only, so texts were held out one by one: expect less on texts from elsewhere"
+        )
     manifest = {
         "package_version": package_version,
         "created": _created(),
@@ -95,7 +101,10 @@ def run(
             "conflicting": corpus.n_conflicting,
             "sha256": corpus.fingerprint,
         },
-        "metrics": {"out_of_fold": evaluation.to_dict()["overall"]},
+        "metrics": {
+            "out_of_fold": evaluation.to_dict()["overall"],
+            "whole_groups_held_out": trained.is_grouped,
+        },
         "thresholds": [threshold.to_dict() for threshold in thresholds],
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "numba")},
@@ -119,7 +128,8 @@ def model_card(manifest: dict[str, Any], code: LabelCode) -> str:
         "",
         "## Out of fold",
         "",
-        "Measured on the training texts by models that had not seen their group.",
+        "Measured on the training texts by models that had not seen "
+        + ("any text of their group." if manifest["metrics"]["whole_groups_held_out"] else _SINGLY),
         "",
     ]
     figures = manifest["metrics"]["out_of_fold"]

@@ -558,7 +558,7 @@ def test_columns_that_are_not_there(tmp_path: Path, role: str) -> None:
     path = write(tmp_path / "t.csv", "id,text,label\n1,x,y\n")
     refuse(
         path,
-        f"no column 'nosuch', which --{role}_column names; its columns are 'id', 'text', 'label'",
+        f"no column 'nosuch', asked for as the {role}; its columns are 'id', 'text', 'label'",
         labelled=True,
         columns=Columns(**{role: "nosuch"}),
     )

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from ai_detect import calibration, ensemble, metrics
 from ai_detect.config import TrainConfig
@@ -161,23 +162,38 @@ def test_a_score_is_the_blend_of_the_matrix(n_classes: int, char_ngrams: tuple[i
     np.testing.assert_allclose(trained.out_of_fold, blend.out_of_fold)
 
 
-def test_the_blend_weighs_its_members_by_their_spread(
-    two_classes: tuple[PackedTexts, npt.NDArray[np.int64]],
-) -> None:
-    texts, y = two_classes
-    X = HashedTfidf(word_ngrams=(1, 1), n_bits=12).fit_transform(texts)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_blend_is_the_mean_of_its_members_in_units_of_their_spread(n_classes: int) -> None:
+    texts, y = toy(90, n_classes)
+    rows = np.flatnonzero((y > 0) | (np.arange(90) % 4 == 0))  # few texts of the first class
+    y, config = y[rows], CONFIG.override(seed=7)
+    X = HashedTfidf(word_ngrams=(1, 1), n_bits=12).fit_transform(texts.take(rows))
     folds = assign_folds(y, own_groups(y), 3, 0)
-    held_out = {}
-    for name, build in ensemble.ENSEMBLE.items():
-        scores = np.zeros(len(y))
+    weight = "balanced" if n_classes == 2 else None
+    members = (
+        LogisticRegression(C=30.0, tol=1e-3, max_iter=300, class_weight=weight),
+        SGDClassifier(loss="modified_huber", alpha=1e-5, class_weight=weight, random_state=7),
+    )
+    coef, intercept, scores = 0.0, 0.0, 0.0
+    for member in members:
+        held_out = np.zeros((len(y), 1 if n_classes == 2 else n_classes))
         for fold in np.unique(folds):
-            member = build(CONFIG, "balanced").fit(X[folds != fold], y[folds != fold])
-            scores[folds == fold] = member.decision_function(X[folds == fold])
-        held_out[name] = scores
-    mean = sum(scores / scores.std() for scores in held_out.values()) / 2
-    slope, intercept = calibration.platt(mean, y)
-    blend = fit_blend(X, y, folds, ensemble.ENSEMBLE, CONFIG, 1)
-    np.testing.assert_allclose(blend.out_of_fold[:, 0], slope * mean + intercept, rtol=1e-6)
+            member.fit(X[folds != fold], y[folds != fold])
+            held_out[folds == fold] = member.decision_function(X[folds == fold]).reshape(
+                -1, held_out.shape[1]
+            )
+        member.fit(X, y)
+        coef = coef + member.coef_.T / held_out.std() / 2
+        intercept = intercept + member.intercept_ / held_out.std() / 2
+        scores = scores + held_out / held_out.std() / 2
+    if n_classes == 2:
+        slope, shift = calibration.platt(scores[:, 0], y)
+    else:
+        slope, shift = calibration.temperature(scores, y), 0.0
+    blend = fit_blend(X, y, folds, ensemble.ENSEMBLE, config, 1)
+    np.testing.assert_allclose(blend.coef, slope * coef, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(blend.intercept, slope * intercept + shift, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(blend.out_of_fold, slope * scores + shift, rtol=1e-4, atol=1e-6)
 
 
 def test_weights_are_kept_for_the_buckets_in_use_alone(

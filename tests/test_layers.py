@@ -28,7 +28,8 @@ IMPORTS = {
     # a dataset: bytes -> tables -> columns and labels -> batches of texts
     "sources": "errors",
     "tables": "sources text",
-    "arrow_readers": "errors sources tables text",
+    "csv_blocks": "errors",
+    "arrow_readers": "csv_blocks errors sources tables text",
     "readers": "arrow_readers errors sources tables text",
     "columns": "errors tables",
     "labels": "errors tables",
@@ -48,6 +49,12 @@ IMPORTS = {
     # a trained model: its folder, and at work
     "artifacts": "errors",
     "predictor": "artifacts calibration errors kernels scorer text",
+    # why a text got its score
+    "visible": "text",
+    "reading": "text",
+    "explanation": "calibration text visible",
+    "explain": "calibration errors explanation kernels predictor reading scorer text",
+    "html_report": "explanation text visible",
     # what comes out
     "results": "data errors predictor",
     "reports": "evaluation",

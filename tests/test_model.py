@@ -153,6 +153,18 @@ class TestTrain:
             classifier(place).train(dataset=one_class, **QUICK)
         assert visible_files(place / "data" / "model") == before
 
+    def test_a_wrong_number_of_threads_is_refused_before_the_data_is_read(
+        self, tmp_path: Path
+    ) -> None:
+        for command in ("train", "predict", "evaluate"):
+            with pytest.raises(UsageError, match="negative"):
+                getattr(classifier(tmp_path), command)(dataset="absent.csv", n_jobs=-1)
+        assert not list(tmp_path.iterdir())
+
+    def test_without_words_letters_are_counted(self, tmp_path: Path) -> None:
+        classifier(tmp_path).train(dataset=TRAIN, word_ngrams=(0, 0), **QUICK)
+        assert classifier(tmp_path).info().to_dict()["config"]["char_ngrams"] == [3, 5]
+
     def test_a_new_model_takes_the_place_of_the_old_one(self, place: Path) -> None:
         classifier(place).train(dataset=TRAIN, **QUICK)
         assert visible_files(place / "data" / "model") == visible_files(place / "model")
