@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import UsageError
+from ai_detect.errors import UsageError
 
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -49,6 +49,9 @@ class Threshold:
 def platt(scores: Float64Array, y: npt.NDArray[np.int64]) -> tuple[float, float]:
     """Fit P(y = 1) = 1 / (1 + exp(-(slope * score + intercept))) at equal class priors (Platt 1999).
 
+    As there, every text counts a little for the other class, so that classes which happen to be separable do not end
+    in probabilities of 0 and 1.
+
     Args:
         scores: float64 (n,), out of fold.
         y: 0 or 1, (n,).
@@ -57,18 +60,30 @@ def platt(scores: Float64Array, y: npt.NDArray[np.int64]) -> tuple[float, float]
     """
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=1e6, class_weight="balanced").fit(scores[:, None], y)
+    other = 1.0 / (np.bincount(y, minlength=2)[y] + 2.0)
+    twice = np.concatenate((scores, scores))[:, None]
+    weights = np.concatenate((1.0 - other, other)) / np.tile(np.bincount(y, minlength=2)[y], 2)
+    fitted = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(
+        twice, np.concatenate((y, 1 - y)), sample_weight=weights * len(y) / 2
+    )
     return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
 
 
 def temperature(scores: Float64Array, y: npt.NDArray[np.int64]) -> float:
-    """Return the factor on (n, n_classes) scores whose softmax has the highest likelihood (Guo et al. 2017)."""
+    """Return the factor on (n, n_classes) scores whose softmax has the highest likelihood (Guo et al. 2017).
+
+    One text's worth of evidence for every other class, as in `platt`, keeps probabilities off 0 and 1.
+    """
     from scipy.optimize import minimize_scalar
-    from scipy.special import logsumexp
+    from scipy.special import log_softmax
+
+    n_classes = scores.shape[1]
+    other = 1.0 / (len(y) + n_classes)
 
     def negative_log_likelihood(log_factor: float) -> float:
-        scaled = scores * np.exp(log_factor)
-        return float(np.mean(logsumexp(scaled, axis=1) - scaled[np.arange(len(y)), y]))
+        log_probability = log_softmax(scores * np.exp(log_factor), axis=1)
+        own = log_probability[np.arange(len(y)), y]
+        return -float(np.mean((1.0 - other) * own + other * log_probability.mean(axis=1)))
 
     found = minimize_scalar(negative_log_likelihood, bounds=(-5.0, 7.0), method="bounded")
     return float(np.exp(found.x))

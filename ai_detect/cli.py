@@ -21,8 +21,8 @@ from typing import Any, Never
 
 import fire
 
-from . import __version__, guard, log
-from .errors import AiDetectError
+from ai_detect import __version__, guard, log
+from ai_detect.errors import AiDetectError
 
 _NAME = "ai_detect"
 _INTERRUPTED = 130
@@ -90,7 +90,7 @@ def _explain(error: BaseException, log_file: Path) -> tuple[str, int]:
 
 
 def _default_component() -> type:
-    from .model import My_TextClassifier_Model
+    from ai_detect.model import My_TextClassifier_Model
 
     return My_TextClassifier_Model
 

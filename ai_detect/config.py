@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from .errors import UsageError
+from ai_detect.errors import UsageError
 
 MODELS = ("ensemble", "heuristic")
 

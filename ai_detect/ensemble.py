@@ -16,12 +16,12 @@ from joblib import Parallel, delayed
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from . import calibration
-from .config import TrainConfig
-from .errors import DataError
-from .heuristic import HeuristicFeatures
-from .scorer import HeuristicScorer, LinearScorer, Scorer, bucket_rows
-from .text import PackedTexts
+from ai_detect import calibration
+from ai_detect.config import TrainConfig
+from ai_detect.errors import DataError
+from ai_detect.heuristic import HeuristicFeatures
+from ai_detect.scorer import HeuristicScorer, LinearScorer, Scorer, bucket_rows
+from ai_detect.text import PackedTexts
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def train(
 def _fit_ensemble(
     texts: PackedTexts, y: Int64Array, folds: Int64Array, config: TrainConfig, n_jobs: int
 ) -> tuple[Scorer, Float64Array]:
-    from .features import HashedTfidf
+    from ai_detect.features import HashedTfidf
 
     tfidf = HashedTfidf(
         word_ngrams=config.word_ngrams or (0, 0),

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import metrics
-from .metrics import Interval
-from .scorer import probabilities
+from ai_detect import metrics
+from ai_detect.metrics import Interval
+from ai_detect.scorer import probabilities
 
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]

@@ -17,13 +17,13 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from . import calibration, kernels
-from .errors import UsageError
-from .explanation import Explanation, Ngram, Sentence, Token, Window
-from .predictor import Predictor
-from .reading import Reading, code_points, read
-from .scorer import LinearScorer
-from .text import PackedTexts, Undone
+from ai_detect import calibration, kernels
+from ai_detect.errors import UsageError
+from ai_detect.explanation import Explanation, Ngram, Sentence, Token, Window
+from ai_detect.predictor import Predictor
+from ai_detect.reading import Reading, code_points, read
+from ai_detect.scorer import LinearScorer
+from ai_detect.text import PackedTexts, Undone
 
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
@@ -63,13 +63,16 @@ class _Block:
         return out
 
 
-def explain(predictor: Predictor, text: str, *, fpr: float) -> Explanation:
+def explain(
+    predictor: Predictor, text: str, *, fpr: float, with_windows: bool = False
+) -> Explanation:
     """Return what each part of a text contributes to its score.
 
     Args:
         predictor: an ensemble model, of any classes.
         text: any text, an empty one too.
         fpr: promised false-positive rate behind the verdict.
+        with_windows: score stretches of the text by themselves as well, see `windows`.
 
     Raises:
         UsageError: the model is no linear one of n-grams.
@@ -109,6 +112,7 @@ def explain(predictor: Predictor, text: str, *, fpr: float) -> Explanation:
         sentences=_sentences(text, starts, contributions),
         ngrams_for=_top([ngram for ngram in ngrams if ngram.contribution > 0]),
         ngrams_against=_top([ngram for ngram in ngrams if ngram.contribution < 0]),
+        windows=windows(predictor, text) if with_windows else (),
     )
 
 

@@ -9,9 +9,9 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .calibration import HUMAN, LLM, UNSURE
-from .text import Undone
-from .visible import Visible
+from ai_detect.calibration import HUMAN, LLM, UNSURE
+from ai_detect.text import Undone
+from ai_detect.visible import Visible
 
 # From these shares of the largest contribution on, a sentence is marked weakly or strongly.
 _WEAK, _STRONG = 0.15, 0.5
@@ -213,6 +213,46 @@ class Explanation:
             + ("" if window.p_value is None else f", p-value {window.p_value:.4g}")
             for window in self.windows
         ]
+
+
+@dataclass(frozen=True)
+class ExplainedRow:
+    """One row of a dataset: what was found in short, and in full either in a file or here; neither for a bad row."""
+
+    id: str
+    headline: str
+    file: str = ""
+    explanation: Explanation | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        in_full = self.explanation.to_dict() if self.explanation else None
+        return {
+            "id": self.id,
+            "headline": self.headline,
+            "file": self.file,
+            "explanation": in_full,
+        }
+
+    def __str__(self) -> str:
+        title = f"{self.id}: {self.headline}".translate(Visible())
+        if self.explanation:
+            return f"=== {title}\n{self.explanation}\n"
+        return f"{title} -> {self.file}" if self.file else title
+
+
+@dataclass(frozen=True)
+class ExplainReport:
+    """The explanations of the rows of a dataset."""
+
+    rows: tuple[ExplainedRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"rows": [row.to_dict() for row in self.rows]}
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.rows))
 
 
 def _level(contribution: float, largest: float) -> int:

@@ -15,8 +15,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from . import kernels
-from .text import PackedTexts
+from ai_detect import kernels
+from ai_detect.text import PackedTexts
 
 # Texts are counted in pieces of about this size, so that the growing arrays of the kernel stay in cache reach.
 _PIECE_BYTES = 4 << 20

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union, get_args, get_origin
 
-from .errors import UsageError
+from ai_detect.errors import UsageError
 
 _BOOLS = {"true": True, "false": False}
 _HELP = ("--help", "-h")

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
-from .explanation import Explanation, Ngram, Window
-from .text import Undone
-from .visible import Visible, undone
+from ai_detect.explanation import Explanation, Ngram, Window
+from ai_detect.text import Undone
+from ai_detect.visible import Visible, undone
 
 _CAUTION = """\
 <section class="card caution"><h2>How to use this report</h2>
@@ -77,6 +77,19 @@ def render(
 </body>
 </html>
 """
+
+
+def write(
+    file: Path,
+    explanation: Explanation,
+    manifest: dict[str, Any],
+    *,
+    name: str = "",
+    date: str = "",
+) -> None:
+    """Write the report on one text to a file, folders made where missing; see `render`."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(render(explanation, manifest, name=name, date=date), encoding="utf-8")
 
 
 def _verdict(explanation: Explanation, table: _Html, name: str, date: str) -> str:

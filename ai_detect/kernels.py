@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .text import DROP, SPACE, WORD, CodePointTable, PackedTexts, Undone, code_point_table
+from ai_detect.text import DROP, SPACE, WORD, CodePointTable, PackedTexts, Undone, code_point_table
 
 # Odd 64-bit multipliers: the finalisers of SplitMix64 (Steele, Lea & Flood 2014) and the golden ratio.
 _SEED = np.uint64(0x9E3779B97F4A7C15)
@@ -72,8 +72,9 @@ def canonicalise(data, start, stop, pages, entries, pool, out, statistics):
         else:
             code_point, size = decode(data, i, stop)
             entry = entries[(np.int64(pages[code_point >> 8]) << 8) | (code_point & 255)]
-        if entry > 15:  # a replacement, or something undone
-            statistics[_UNDONE_COLUMN + ((entry >> 4) & 7)] += 1
+        undone = (entry >> 4) & 7
+        if undone > 0:
+            statistics[_UNDONE_COLUMN + undone] += 1
         first = entry & 3
         if first == SPACE:
             last = SPACE

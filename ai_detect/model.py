@@ -14,21 +14,21 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from . import __version__, artifacts, plots
-from . import log as log_module
-from .calibration import DEFAULT_RATE
-from .columns import BY_FILE, Columns
-from .config import TrainConfig
-from .data import Batch, check_trainable, read_batches, read_corpus
-from .errors import DataError, UsageError
-from .evaluation import Evaluation, evaluate
-from .labels import encode_known_labels
-from .predictor import Predictions, Predictor
-from .reports import ModelInfo, PredictReport, TextReport, TrainReport
-from .results import ResultsWriter, prediction_rows, results_header
-from .scorer import available_cores
-from .text import PackedTexts
-from .tracking import open_tracker
+from ai_detect import __version__, artifacts, plots
+from ai_detect import log as log_module
+from ai_detect.calibration import DEFAULT_RATE
+from ai_detect.columns import BY_FILE, Columns
+from ai_detect.config import TrainConfig
+from ai_detect.data import Batch, check_trainable, read_batches, read_corpus
+from ai_detect.errors import DataError, UsageError
+from ai_detect.evaluation import Evaluation, evaluate
+from ai_detect.labels import encode_known_labels
+from ai_detect.predictor import Predictions, Predictor
+from ai_detect.reports import ModelInfo, PredictReport, TextReport, TrainReport
+from ai_detect.results import ResultsWriter, prediction_rows, results_header
+from ai_detect.scorer import available_cores
+from ai_detect.text import PackedTexts
+from ai_detect.tracking import open_tracker
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,6 @@ class My_TextClassifier_Model:
         seed: int | None = None,
         text_column: str = "",
         label_column: str = "",
-        id_column: str = "",
         group_column: str = "",
         format: str = "",
         encoding: str = "utf-8",
@@ -92,7 +91,6 @@ class My_TextClassifier_Model:
             seed: seed of folds and SGD; the same seed gives the same model, byte for byte.
             text_column: column of the texts, if its name does not tell.
             label_column: column of the labels, if its name does not tell.
-            id_column: column of the row ids, if its name does not tell.
             group_column: column of groups that folds must not split, if its name does not tell; file for the
                 file within a folder.
             format: csv, tsv, jsonl or parquet, if the file name does not tell.
@@ -117,12 +115,12 @@ class My_TextClassifier_Model:
         tracker = open_tracker(tracking, self._data_dir)
         started = time.perf_counter()
         with artifacts.training_lock(self._model_dir):
-            columns = Columns(text_column, label_column, id_column, group_column)
+            columns = Columns(text=text_column, label=label_column, group=group_column)
             corpus = read_corpus(
                 dataset, columns=columns, format=format, encoding=encoding, strict=strict
             )
             check_trainable(corpus)
-            from . import training  # imports scikit-learn, which no other command needs
+            from ai_detect import training  # imports scikit-learn, which no other command needs
 
             tracker.start(
                 settings.to_dict() | {"dataset": dataset, "dataset_sha256": corpus.fingerprint}
@@ -237,7 +235,6 @@ class My_TextClassifier_Model:
         by: str = "",
         text_column: str = "",
         label_column: str = "",
-        id_column: str = "",
         format: str = "",
         encoding: str = "utf-8",
         strict: bool = False,
@@ -250,7 +247,6 @@ class My_TextClassifier_Model:
             by: column to break the figures down by; for a folder, by file if not given.
             text_column: column of the texts, if its name does not tell.
             label_column: column of the labels, if its name does not tell.
-            id_column: column of the row ids, if its name does not tell.
             format: csv, tsv, jsonl or parquet, if the file name does not tell.
             encoding: encoding of text files.
             strict: refuse the first bad row instead of leaving it out.
@@ -260,7 +256,7 @@ class My_TextClassifier_Model:
         predictor = self._load()
         corpus = read_corpus(
             dataset,
-            columns=Columns(text_column, label_column, id_column, by or BY_FILE),
+            columns=Columns(text=text_column, label=label_column, group=by or BY_FILE),
             format=format,
             encoding=encoding,
             strict=strict,

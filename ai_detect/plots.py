@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from . import metrics
-from .errors import DataError
-from .evaluation import Evaluation
-from .scorer import probabilities
+from ai_detect import metrics
+from ai_detect.errors import DataError
+from ai_detect.evaluation import Evaluation
+from ai_detect.scorer import probabilities
 
 
 def draw(evaluation: Evaluation, folder: Path) -> tuple[Path, ...]:

@@ -10,11 +10,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from . import calibration, kernels
-from .artifacts import ModelFiles
-from .errors import ArtifactError, UsageError
-from .scorer import Arrays, HeuristicScorer, LinearScorer, Scorer, probabilities
-from .text import PackedTexts, Undone
+from ai_detect import calibration, kernels
+from ai_detect.artifacts import ModelFiles
+from ai_detect.errors import ArtifactError, UsageError
+from ai_detect.scorer import Arrays, HeuristicScorer, LinearScorer, Scorer, probabilities
+from ai_detect.text import PackedTexts, Undone
 
 Float64Array = npt.NDArray[np.float64]
 Int32Array = npt.NDArray[np.int32]

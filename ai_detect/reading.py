@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .text import DROP, SPACE, WORD, code_point_table
+from ai_detect.text import DROP, SPACE, WORD, code_point_table
 
 Int64Array = npt.NDArray[np.int64]
 

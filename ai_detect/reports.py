@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .evaluation import Evaluation
+from ai_detect.evaluation import Evaluation
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from . import kernels
-from .heuristic import HeuristicFeatures
-from .text import PackedTexts
+from ai_detect import kernels
+from ai_detect.heuristic import HeuristicFeatures
+from ai_detect.text import PackedTexts
 
 Float64Array = npt.NDArray[np.float64]
 Int32Array = npt.NDArray[np.int32]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlparse
 
-from .errors import MissingExtraError, UsageError
+from ai_detect.errors import MissingExtraError, UsageError
 
 KINDS = ("wandb", "mlflow", "none")
 _PROJECT = "ai_detect"

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from . import calibration, ensemble
-from .config import TrainConfig
-from .data import Corpus
-from .evaluation import Evaluation, evaluate
-from .kernels import statistics
-from .labels import LabelCode, encode_labels
-from .scorer import Arrays
+from ai_detect import calibration, ensemble
+from ai_detect.config import TrainConfig
+from ai_detect.data import Corpus
+from ai_detect.evaluation import Evaluation, evaluate
+from ai_detect.kernels import statistics
+from ai_detect.labels import LabelCode, encode_labels
+from ai_detect.scorer import Arrays
 
 logger = logging.getLogger(__name__)
 
-_SINGLY = "them, but may have seen others of their group: a class has one group only. Expect less on texts from elsewhere."
+_SINGLY = "them, but may have seen others of their group, since a class has one group only: expect less elsewhere."
 
 
 @dataclass(frozen=True)

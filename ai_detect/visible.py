@@ -5,7 +5,7 @@ An escape sequence would recolour a terminal, a direction mark turn a line aroun
 
 import unicodedata
 
-from .text import Undone, code_point_table
+from ai_detect.text import Undone, code_point_table
 
 
 class Visible(dict[int, str]):

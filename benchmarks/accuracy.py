@@ -28,6 +28,7 @@ class Cell:
 
     part: str
     corpus: str
+    attack: str
     kind: str
     n_human: int
     n_llm: int
@@ -66,6 +67,7 @@ def cells(texts: pd.DataFrame) -> list[Cell]:
             Cell(
                 part,
                 corpus,
+                attack,
                 kind,
                 len(against),
                 len(group),
@@ -101,12 +103,13 @@ def report(data: str = "../shared/data", model: str = "data/model") -> str:
         )
         lines.append(f"| {c.part} | {c.corpus} | {c.kind} | {c.n_human} | {c.n_llm} | {figures} |")
     for part in PARTS:
-        in_part = [c for c in found if c.part == part]
-        mean = np.mean([c.roc_auc for c in in_part])
-        per_corpus = pd.DataFrame([vars(c) for c in in_part]).groupby("corpus")["roc_auc"].mean()
+        in_part = pd.DataFrame([vars(c) for c in found if c.part == part])
+        by_attack = in_part.groupby(["corpus", "attack"])["roc_auc"].mean()
+        by_corpus = in_part.groupby("corpus")["roc_auc"].mean()
         lines.append(
-            f"\nMean AUROC on {part}/: {mean:.4f} over {len(in_part)} cells, "
-            f"{per_corpus.mean():.4f} over {len(per_corpus)} corpora."
+            f"\nMean AUROC on {part}/: {in_part['roc_auc'].mean():.4f} over {len(in_part)} cells, "
+            f"{by_attack.mean():.4f} over {len(by_attack)} corpora and attacks, "
+            f"{by_corpus.mean():.4f} over {len(by_corpus)} corpora."
         )
     lines += ["\n| part | human population | texts | called llm at 1 % |", "|---|---|---|---|"]
     for row in populations(texts).itertuples():

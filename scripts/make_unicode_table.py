@@ -31,12 +31,12 @@ TYPOGRAPHY = {
 }
 MARKDOWN = "*_`#~"
 SEPARATORS = "|"
-# Spaces that people and word processors do not set. Left out: no-break, thin, hair and ideographic spaces, line separators.
-ODD_SPACES = "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u205f\u1680"
+# Spaces that people and word processors do not set. Left out: no-break, thin and ideographic spaces, line separators.
+ODD_SPACES = "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u200a\u205f\u1680"
 # Letters and symbols to Unicode, blanks to the reader: Hangul fillers, Braille blank, the note without a head.
 BLANKS = "\u3164\uffa0\u2800\U0001d159"
-# Default-ignorable or without a shape of their own, though the category says mark, letter or symbol: other Hangul fillers,
-# inherent vowels of Khmer, variation selectors, the object replacement character.
+# Default-ignorable or without a shape of their own, though the category says mark, letter or symbol: other Hangul
+# fillers, inherent vowels of Khmer, variation selectors, the object replacement character.
 IGNORABLE = frozenset(
     chr(code_point)
     for first, last in (
@@ -45,11 +45,11 @@ IGNORABLE = frozenset(
     for code_point in range(first, last + 1)
 )  # fmt: skip
 EMOJI_MARKS = "\ufe0e\ufe0f\u20e3"
+# Where the list of confusables has another shape in mind, or no ASCII letter at all.
+SHAPES = {"\u04cf": "l", "\u051a": "Q", "\u03ba": "k", "\u0138": "k"}
 PROSE_MARKS = ".,:;!?'\"-/()"
 # Controls other than white space that stand in texts by accident: C1, which is Windows-1252 read as Latin-1.
-C1_CONTROLS = {
-    chr(byte): bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0xA0)
-}
+C1_CONTROLS = {chr(byte): bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0xA0)}
 # The accents that Unicode itself puts on Latin letters; other combining marks are decoration.
 ACCENTS = frozenset(
     mark
@@ -59,7 +59,7 @@ ACCENTS = frozenset(
 )
 # Letters of the alphabet that no decomposition leads back to: strokes, hooks, small capitals, white on black.
 VARIANT = re.compile(
-    "LATIN (?:LETTER SMALL CAPITAL|SMALL LETTER|CAPITAL LETTER) ([A-Z])(?: WITH .*)?"
+    "LATIN (?:LETTER SMALL CAPITAL|SMALL CAPITAL LETTER|SMALL LETTER|CAPITAL LETTER) ([A-Z])(?: WITH .*)?"
     "|NEGATIVE (?:CIRCLED|SQUARED) LATIN CAPITAL LETTER ([A-Z])"
 )
 MAX_GROWTH = 4  # canonical bytes per source byte: the kernel's output buffer is sized by this
@@ -69,6 +69,8 @@ def lookalike(char: str) -> str:
     """Return the ASCII letter, digit or punctuation mark that another character is confusable with, or ""."""
     if char.isascii() or unicodedata.bidirectional(char) in ("R", "AL"):
         return ""
+    if char in SHAPES:
+        return SHAPES[char]
     found = confusables.confusables_data.get(char, [])
     ascii_forms = {entry["c"] for entry in found if len(entry["c"]) == 1 and entry["c"].isascii()}
     if not char.isalnum():
@@ -170,7 +172,8 @@ def is_disguised(char: str, folded: str) -> bool:
     category, dress = unicodedata.category(char), unicodedata.decomposition(char).split(" ")[0]
     if dress in ("<font>", "<wide>", "<circle>", "<square>"):
         return category != "No"
-    if dress in ("<super>", "<sub>") or category == "Nd":  # exponents and indices; digits of other scripts
+    # Exponents, indices and the digits of other scripts are ordinary; words in superscript are not.
+    if dress in ("<super>", "<sub>") or category == "Nd":
         return dress == "<super>" and category == "Lm" and char not in "\u2071\u207f"
     base = unicodedata.normalize("NFD", char)[0]
     return base >= "\u0180" and bool(lookalike(base) or variant(base))

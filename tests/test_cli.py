@@ -34,8 +34,6 @@ BASE: dict[str, dict[str, str]] = {
 READING = {
     "dataset": ("other.csv", {}),
     "text_column": ("second", {}),
-    # Two columns hold words: with one of them the ids, the other one is the text.
-    "id_column": ("name", {"dataset": "named.csv"}),
     "format": ("csv", {"dataset": "rows.data"}),
     "encoding": ("latin-1", {"dataset": "latin1.csv"}),
     "strict": ("true", {"dataset": "spoilt.csv"}),
@@ -61,6 +59,8 @@ CHANGES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
     },
     "predict": {
         **READING,
+        # Two columns hold words: with one of them the ids, the other one is the text.
+        "id_column": ("name", {"dataset": "named.csv"}),
         "text": ("Others, however, say the opposite.", {"dataset": ""}),
         "output": ("elsewhere.csv", {}),
         "details": ("true", {}),
@@ -77,7 +77,6 @@ Refusal = tuple[str, int, str]
 REFUSED_READING: dict[str, Refusal] = {
     "dataset": ("absent.csv", 1, "absent.csv"),
     "text_column": ("absent", 1, "no column 'absent'"),
-    "id_column": ("absent", 1, "no column 'absent'"),
     "format": ("xml", 2, "xml"),
     "encoding": ("utf-99", 2, "utf-99"),
     "strict": ("perhaps", 2, "true or false"),
@@ -103,6 +102,7 @@ REFUSED: dict[str, dict[str, Refusal]] = {
     },
     "predict": {
         **REFUSED_READING,
+        "id_column": ("absent", 1, "no column 'absent'"),
         "text": ("Not both.", 2, "either --dataset"),
         "output": ("data", 1, "folder"),
         "details": ("perhaps", 2, "true or false"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ai_detect import artifacts
 from ai_detect.errors import UsageError
 from ai_detect.explain import explain, windows
-from ai_detect.explanation import Explanation
+from ai_detect.explanation import ExplainedRow, ExplainReport, Explanation
 from ai_detect.kernels import NgramSpec
 from ai_detect.predictor import Predictor
 from ai_detect.reading import read
@@ -290,6 +290,35 @@ def test_windows_show_which_half_is_generated(predictor: Predictor) -> None:
     assert [(w.probability, w.p_value) for w in whole] == [
         (alone.probability[0, 1], alone.p_value[0])
     ]
+
+
+def test_windows_come_with_an_explanation_if_asked_for(predictor: Predictor) -> None:
+    text = "Moreover, it is important. " * 60
+    explanation = explain(predictor, text, fpr=0.05, with_windows=True)
+    assert explanation.windows == windows(predictor, text)
+    assert len(explanation.windows) > 1
+    assert str(explanation).count("\n  characters ") == len(explanation.windows)
+    assert explain(predictor, text, fpr=0.05).windows == ()
+
+
+def test_rows_print_in_full_or_say_which_file_has_them(predictor: Predictor) -> None:
+    explanation = explain(predictor, "Moreover.", fpr=0.05)
+    report = ExplainReport(
+        (
+            ExplainedRow("7\x1b", explanation.headline, explanation=explanation),
+            ExplainedRow("8", explanation.headline, file="reports/2.html"),
+            ExplainedRow("9", "empty text"),
+        )
+    )
+    assert str(report) == (
+        f"=== 7<U+001B>: No verdict: under 50 words\n{explanation}\n\n"
+        "8: No verdict: under 50 words -> reports/2.html\n9: empty text"
+    )
+    rows = report.to_dict()["rows"]
+    assert rows[0]["explanation"] == explanation.to_dict()
+    assert rows[1] == {
+        "id": "8", "headline": explanation.headline, "file": "reports/2.html", "explanation": None,
+    }  # fmt: skip
 
 
 def test_windows_of_many_classes_tell_of_the_class_of_the_whole() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ai_detect import artifacts
 from ai_detect.explain import explain, windows
 from ai_detect.explanation import Explanation
-from ai_detect.html_report import render
+from ai_detect.html_report import render, write
 from ai_detect.predictor import Predictor
 from ai_detect.visible import Visible
 
@@ -165,6 +165,16 @@ def test_other_classes_have_no_verdict_and_their_names_are_escaped(predictor: Pr
     assert "spam &amp; more" in source
     assert "0.9000, macro F1 0.8000" in source
     assert "never proof" not in source
+
+
+def test_a_report_is_written_as_utf8_where_it_is_wanted(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    explanation = explained(predictor, "Na\u00efve \U0001f600 \ud800")
+    file = tmp_path / "reports" / "1.html"
+    write(file, explanation, predictor.manifest, name="a", date="b")
+    expected = render(explanation, predictor.manifest, name="a", date="b")
+    assert file.read_text("utf-8") == expected
 
 
 @pytest.mark.parametrize("text", [HOSTILE * 5000, "a" * 1_000_000], ids=["hostile", "one word"])

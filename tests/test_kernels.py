@@ -151,6 +151,11 @@ def test_statistics_say_what_was_undone() -> None:
     }
 
 
+def test_folding_capitals_is_no_change_undone() -> None:
+    spec = NgramSpec(n_bits=8, lowercase=True)
+    assert kernels.count(PackedTexts.pack(["AB cd"]), spec)[3].tolist() == [[2, 2, 0, 0, 0, 0, 0]]
+
+
 def test_a_long_text_and_an_empty_one() -> None:
     spec = NgramSpec(n_bits=10)
     texts = PackedTexts.pack(["", "word " * 300_000, ""])
