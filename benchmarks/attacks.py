@@ -132,8 +132,8 @@ MISSPELLINGS = dict(
     occurred occured,often offen,opinion opinon,people peple,possible posible,probably probly,really realy,
     receive recieve,recommend recomend,responsible responsable,school shcool,separate seperate,should shoud,
     similar similer,student studant,success sucess,surprise suprise,technology tecnology,their thier,
-    themselves themselfs,therefore therefor,together togather,tomorrow tommorow,truly truely,until untill,usually usualy,
-    which wich,whether wether,would woud,writing writting
+    themselves themselfs,therefore therefor,together togather,tomorrow tommorow,truly truely,until untill,
+    usually usualy,which wich,whether wether,would woud,writing writting
     """.replace("\n", "").split(",")
 )
 BRITISH = dict(
@@ -147,7 +147,7 @@ BRITISH = dict(
     """.replace("\n", "").split(",")
 )
 BRITISH_SUFFIXES = (
-    (re.compile(r"(?!res|caps)(\w{3,})iz(e|es|ed|er|ers|ing|ation|ations)\b"), r"\1is\2"),
+    (re.compile(r"\b(?!res|caps)(\w{3,})iz(e|es|ed|er|ers|ing|ation|ations)\b"), r"\1is\2"),
     (re.compile(r"\b((?:anal|paral|catal)y)z(e|es|ed|ing)\b"), r"\1s\2"),
     (
         re.compile(

@@ -35,7 +35,7 @@ SEPARATORS = "|"
 ODD_SPACES = "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u200a\u205f\u1680"
 # Letters and symbols to Unicode, blanks to the reader: Hangul fillers, Braille blank, the note without a head.
 BLANKS = "\u3164\uffa0\u2800\U0001d159"
-# Default-ignorable or without a shape of their own, though the category says mark, letter or symbol: other Hangul
+# Default-ignorable or without a shape of their own, though the category says mark, letter or symbol: Hangul
 # fillers, inherent vowels of Khmer, variation selectors, the object replacement character.
 IGNORABLE = frozenset(
     chr(code_point)

@@ -27,12 +27,13 @@ HIDDEN = [
 ]
 # Every letter, digit and mark that an attack has in its tables, and what people set with a good keyboard.
 PANGRAMS = (
-    'The five boxing wizards jump quickly! "SPHINX of black quartz", judge my vow: it\'s 1,234,567,890 - fine; so?'
-    " PACK MY BOX WITH FIVE DOZEN LIQUOR JUGS. An affluent official shuffles fast.\n\nWell-known caf\u00e9s, too.",
-    "\u201cIt\u2019s na\u00efve,\u201d she said \u2014 in 1999\u20132004\u2026 \u0141\u00f3d\u017a, D\u0131yarbak\u0131r,"
-    " \u00d8re, co\u0153ur, Stra\u00dfe, pi\u00f1ata, Vi\u1ec7t Nam, no\u0308n.",
-    "10\u00a0% of 5\u202fkm \u2248 \u00bd mile\u00b2, 4\u00ba, x\u2080, \u20ac3, n\u00ba 7\u2122 \u2022 \u2116 5 \u2460 \ufb01ne"
-    " \u2764\ufe0f 1\ufe0f\u20e3 \u2018quoted\u2019 5\u2032 6\u2033 don\u00b4t \u211d \u3000wide",
+    'The five boxing wizards jump quickly! "SPHINX of black quartz", judge my vow: it\'s 1,234,567,890'
+    " - fine; so? PACK MY BOX WITH FIVE DOZEN LIQUOR JUGS. An affluent official shuffles fast.\n\n"
+    "Well-known caf\u00e9s, too.",
+    "\u201cIt\u2019s na\u00efve,\u201d she said \u2014 in 1999\u20132004\u2026 \u0141\u00f3d\u017a,"
+    " D\u0131yarbak\u0131r, \u00d8re, co\u0153ur, Stra\u00dfe, pi\u00f1ata, Vi\u1ec7t Nam, no\u0308n.",
+    "10\u00a0% of 5\u202fkm \u2248 \u00bd mile\u00b2, 4\u00ba, x\u2080, \u20ac3, n\u00ba 7\u2122 \u2022 \u2116 5"
+    " \u2460 \ufb01ne \u2764\ufe0f 1\ufe0f\u20e3 \u2018quoted\u2019 5\u2032 6\u2033 don\u00b4t \u211d \u3000wide",
     "Damage hides nothing: it\x92s \x93mis-decoded\x94 \x96 \ufffd \uf0b7",
 )
 
@@ -125,7 +126,7 @@ def test_upper_lower_flips_first_letters_only() -> None:
 
 def test_article_deletion_deletes_half_and_keeps_one_space() -> None:
     (changed,) = attacked("article_deletion", ["see the dog, an owl and a cat by the sea; The end"])
-    assert len(changed.split()) == 12 - 2
+    assert len(changed.split()) == 13 - 2
     assert "  " not in changed
     assert "The end" in changed
 
