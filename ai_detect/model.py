@@ -9,12 +9,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from ai_detect import __version__, artifacts, plots
+from ai_detect import __version__, artifacts, html_report, plots
 from ai_detect import log as log_module
 from ai_detect.calibration import DEFAULT_RATE
 from ai_detect.columns import BY_FILE, Columns
@@ -22,6 +23,8 @@ from ai_detect.config import TrainConfig
 from ai_detect.data import Batch, check_trainable, read_batches, read_corpus
 from ai_detect.errors import DataError, UsageError
 from ai_detect.evaluation import Evaluation, evaluate
+from ai_detect.explain import explain
+from ai_detect.explanation import ExplainedRow, ExplainReport, Explanation
 from ai_detect.labels import encode_known_labels
 from ai_detect.predictor import Predictions, Predictor
 from ai_detect.reports import ModelInfo, PredictReport, TextReport, TrainReport
@@ -185,9 +188,7 @@ class My_TextClassifier_Model:
             raise UsageError("predict takes either --dataset=PATH or --text=TEXT, and one of them.")
         n_jobs = _cores(n_jobs)
         predictor = self._load()
-        if fpr is not None:
-            predictor.check_rate(fpr)
-        fpr = DEFAULT_RATE if fpr is None else fpr
+        fpr = _rate(predictor, fpr)
         if text:
             return _text_report(predictor, text, fpr)
         target = output or str(self._data_dir / "results.csv")
@@ -283,6 +284,62 @@ class My_TextClassifier_Model:
         logger.info("evaluated on %d texts: %s", len(y), evaluation.numbers())
         return evaluation.with_plots(figures)
 
+    def explain(
+        self,
+        *,
+        dataset: str = "",
+        text: str = "",
+        html: str = "",
+        windows: bool = False,
+        limit: int = 10,
+        fpr: float | None = None,
+        text_column: str = "",
+        id_column: str = "",
+        format: str = "",
+        encoding: str = "utf-8",
+    ) -> Explanation | ExplainReport:
+        """Show what each sentence and wording of a text contributes to its score, exactly.
+
+        Args:
+            dataset: dataset whose rows to explain, as for predict.
+            text: one text to explain instead.
+            html: file to write the explanation to as one HTML page; for a dataset a folder, one page a row.
+            windows: score stretches of the text by themselves too, so that a half-generated text shows where.
+            limit: rows of the dataset to explain; 0 for all.
+            fpr: promised false-positive rate behind the verdict; 0.01 if not given.
+            text_column: column of the texts, if its name does not tell.
+            id_column: column of the row ids, if its name does not tell.
+            format: csv, tsv, jsonl, parquet or txt, if the file name does not tell.
+            encoding: encoding of text files.
+        """
+        if bool(dataset) == bool(text):
+            raise UsageError("explain takes either --dataset=PATH or --text=TEXT, and one of them.")
+        if limit < 0:
+            raise UsageError(f"--limit={limit} is negative: give a number of rows, or 0 for all.")
+        predictor = self._load()
+        fpr = _rate(predictor, fpr)
+        date = time.strftime("%Y-%m-%d")
+        if text:
+            explanation = explain(predictor, text, fpr=fpr, with_windows=windows)
+            if html:
+                html_report.write(Path(html), explanation, predictor.manifest, date=date)
+            return explanation
+        columns = Columns(text=text_column, id=id_column)
+        batches = read_batches(dataset, columns=columns, format=format, encoding=encoding)
+        rows = []
+        for number, (row_id, content, problem) in enumerate(_rows(batches, limit), 1):
+            if problem:
+                rows.append(ExplainedRow(row_id, problem))
+                continue
+            explanation = explain(predictor, content, fpr=fpr, with_windows=windows)
+            if not html:
+                rows.append(ExplainedRow(row_id, explanation.headline, explanation=explanation))
+                continue
+            file = Path(html) / f"{number}.html"  # by number: an id may hold anything
+            html_report.write(file, explanation, predictor.manifest, name=row_id, date=date)
+            rows.append(ExplainedRow(row_id, explanation.headline, file=str(file)))
+        return ExplainReport(tuple(rows))
+
     def info(self) -> ModelInfo:
         """Show what the model in ./data/model/ is: its data, settings, figures and thresholds."""
         return ModelInfo(str(self._published), artifacts.load(self._published).manifest)
@@ -321,6 +378,24 @@ def _cores(n_jobs: int) -> int:
             f"--n_jobs={n_jobs} is negative: give a number of threads, or 0 for all cores."
         )
     return n_jobs or available_cores()
+
+
+def _rate(predictor: Predictor, fpr: float | None) -> float:
+    """Return the rate to promise; one that was asked for has to be one that the model can promise."""
+    if fpr is None:
+        return DEFAULT_RATE
+    predictor.check_rate(fpr)
+    return fpr
+
+
+def _rows(batches: Iterator[Batch], limit: int) -> Iterator[tuple[str, str, str]]:
+    """Yield id, text and problem ("" for none) of the first `limit` rows, or of all if it is 0."""
+    rows = (
+        (row_id, batch.texts[i], batch.problems.get(i, ""))
+        for batch in batches
+        for i, row_id in enumerate(batch.ids)
+    )
+    return islice(rows, limit or None)
 
 
 def _scored(

@@ -7,10 +7,10 @@ character tricks of our own. An attack is `undoable` where the code-point table 
 tokens of the clean text exactly, whatever the text was; then the scores cannot differ. It `hides` where it puts in what
 nobody types by accident, which must show in the obfuscation count.
 
-Three of RAID's attacks are stand-ins here. Their definitions lean on NLTK tokenisers, for which regular expressions do.
-`alternative_spelling` uses word lists and suffix rules instead of a table of all American spellings.
-`perplexity_misspelling` has 60 misspellings instead of 192 words, and takes words at random instead of those likeliest
-under GPT-2, so it is milder than the original.
+Two of RAID's attacks are stand-ins: `alternative_spelling` uses word lists and suffix rules instead of a table of all
+American spellings; `perplexity_misspelling` has some 60 misspellings instead of 192 words, and takes words at random
+instead of those likeliest under GPT-2, so it is milder than the original. Where RAID asks NLTK for words and sentences,
+regular expressions do here.
 """
 
 import re
@@ -360,8 +360,11 @@ def corpora(data: Path, n_texts: int) -> dict[str, tuple[list[str], list[str]]]:
         texts = pd.read_parquet(data / "test" / f"{corpus}.parquet")
         texts = texts[texts["attack"] == "none"]
         llm = texts["generator"].isin(["gpt-3.5-turbo", "chatgpt-3.5", "chatgpt-4"])
-        parts = [texts["text"][rows].tolist() for rows in (texts["generated"] == 0, llm)]
-        found[corpus] = tuple(part[: n_texts or None] for part in parts)
+        human, written = (
+            texts["text"][rows].tolist()[: n_texts or None]
+            for rows in (texts["generated"] == 0, llm)
+        )
+        found[corpus] = (human, written)
     return found
 
 

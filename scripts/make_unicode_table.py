@@ -3,9 +3,9 @@
     pip install confusable-homoglyphs==3.3.1
     python scripts/make_unicode_table.py [OUTPUT]
 
-Everything in the table follows from two sources: Python's `unicodedata` (decompositions, categories) and the Unicode
-Consortium's list of confusable characters as packaged by confusable-homoglyphs. Nothing is typed in by hand but the
-few typographic signs that neither source treats as equal to their ASCII form. The result depends on the Unicode
+Everything in the table follows from two sources: Python's `unicodedata` (decompositions, categories, names) and the
+Unicode Consortium's list of confusable characters as packaged by confusable-homoglyphs. Typed in by hand are only the
+exceptions: typographic signs, blanks and shapes for which neither source has an ASCII form, or not the right one. The result depends on the Unicode
 version of the interpreter, which is stored with it.
 """
 

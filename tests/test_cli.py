@@ -27,6 +27,7 @@ BASE: dict[str, dict[str, str]] = {
     "train": {"dataset": "rows.csv", "tracking": "none", "n_bits": "8", "n_folds": "2"},
     "predict": {"dataset": "rows.csv"},
     "evaluate": {"dataset": "rows.csv"},
+    "explain": {"dataset": "rows.csv", "limit": "2"},
     "info": {},
     "log": {},
     "version": {},
@@ -67,6 +68,15 @@ CHANGES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
         "fpr": ("0.2", {}),
     },
     "evaluate": {**READING, "label_column": ("second_label", {}), "by": ("prompt_id", {})},
+    "explain": {
+        **{name: change for name, change in READING.items() if name != "strict"},
+        "id_column": ("name", {"dataset": "named.csv"}),
+        "text": ("Others, however, say the opposite.", {"dataset": ""}),
+        "html": ("pages", {}),
+        "windows": ("true", {}),
+        "limit": ("1", {}),
+        "fpr": ("0.2", {}),
+    },
     "log": {"lines": ("1", {})},
 }
 NEVER_CHANGES = {"train": ["n_jobs"], "predict": ["n_jobs"], "evaluate": ["n_jobs"]}
@@ -112,6 +122,19 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         **REFUSED_READING,
         "label_column": ("absent", 1, "no column 'absent'"),
         "by": ("absent", 1, "no column 'absent', asked for as the group"),
+    },
+    "explain": {
+        **{
+            name: refusal
+            for name, refusal in REFUSED_READING.items()
+            if name not in ("strict", "n_jobs")
+        },
+        "id_column": ("absent", 1, "no column 'absent'"),
+        "text": ("Not both.", 2, "either --dataset"),
+        "html": ("rows.csv", 1, "rows.csv"),
+        "windows": ("perhaps", 2, "true or false"),
+        "limit": ("-1", 2, "negative"),
+        "fpr": ("1.5", 2, "between 0 and 1"),
     },
     "log": {"lines": ("-1", 2, "negative"), "follow": ("perhaps", 2, "true or false")},
 }

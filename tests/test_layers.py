@@ -60,7 +60,8 @@ IMPORTS = {
     "reports": "evaluation",
     "tracking": "errors",
     # the conductor, and the doors
-    "model": "artifacts calibration columns config data errors evaluation labels log plots predictor reports results"
+    "model": "artifacts calibration columns config data errors evaluation explain explanation html_report labels log plots"
+    " predictor reports results"
     " scorer text tracking training",
     "guard": "errors",
     "cli": "errors guard log model",
