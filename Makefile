@@ -28,14 +28,14 @@ run: .venv/main.stamp  ## train on the embedded sample, predict, show the result
 
 .PHONY: test
 test: .venv/dev.stamp  ## run the tests with coverage
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --numprocesses=auto --cov
 
 .PHONY: check
 check: .venv/dev.stamp  ## format, lint, types, tests, examples in the documentation, notebooks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --numprocesses=auto --cov
 	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' $(DOCTESTS) || test $$? -eq 5  # 5: no examples
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbmake $(NOTEBOOKS))
 

@@ -18,9 +18,8 @@ Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 PROMISED_RATES = (0.05, 0.01, 0.001)
-DEFAULT_RATE = (
-    0.01  # with too few human texts to promise it no p-value gets there, and nothing is called llm
-)
+# With too few human texts to promise the default rate no p-value gets there, and nothing is called llm.
+DEFAULT_RATE = 0.01
 MIN_WORDS = 50
 
 HUMAN, LLM, UNSURE = "human", "llm", "unsure"

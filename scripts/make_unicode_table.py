@@ -5,8 +5,8 @@
 
 Everything in the table follows from two sources: Python's `unicodedata` (decompositions, categories, names) and the
 Unicode Consortium's list of confusable characters as packaged by confusable-homoglyphs. Typed in by hand are only the
-exceptions: typographic signs, blanks and shapes for which neither source has an ASCII form, or not the right one. The result depends on the Unicode
-version of the interpreter, which is stored with it.
+exceptions: typographic signs, blanks and shapes for which neither source has an ASCII form, or not the right one. The
+result depends on the Unicode version of the interpreter, which is stored with it.
 """
 
 import re
