@@ -48,9 +48,25 @@ format: .venv/dev.stamp  ## put the code into the form that check asks for
 build: .venv/dev.stamp  ## build the source archive, and the wheel from it, into dist/
 	$(BIN)/python -m build --no-isolation
 
+.PHONY: model
+model: .venv/dev.stamp  ## make the model that ships in the wheel from the corpora in ../shared/data (maintainers)
+	$(BIN)/python -m scripts.make_model
+
 .PHONY: bench
 bench: .venv/dev.stamp  ## measure accuracy
 	$(BIN)/python -m benchmarks.accuracy
+
+.PHONY: bench-accuracy
+bench-accuracy: .venv/dev.stamp .venv-peers/peers.stamp  ## measure accuracy beside other detectors (half an hour)
+	$(BIN)/python -m benchmarks.accuracy --peers
+
+# The other detectors' environment; the C file lets one of them load with glibc before 2.38, and says how.
+.venv-peers/peers.stamp: benchmarks/requirements-peers.txt benchmarks/isoc23.c | .venv/created.stamp
+	$(BIN)/python -m venv --clear .venv-peers
+	echo '*' >.venv-peers/.gitignore
+	.venv-peers/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	-$(CC) -shared -fPIC -O2 -o .venv-peers/isoc23.so benchmarks/isoc23.c
+	touch $@
 
 .PHONY: lock
 lock:  ## lock the newest allowed versions again (maintainers; needs Poetry and its export plugin)

@@ -37,8 +37,10 @@ from ai_detect.errors import ArtifactError
 
 __all__ = [
     "FORMAT_VERSION",
+    "SHIPPED",
     "ModelFiles",
     "exists",
+    "is_vacant",
     "load",
     "paths",
     "publish",
@@ -49,6 +51,9 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
+SHIPPED = Path(__file__).with_name(
+    "default_model"
+)  # comes with the package; never written at run time
 
 _FORMAT = "ai_detect model"
 _MANIFEST = "manifest.json"
@@ -90,6 +95,16 @@ def paths(folder: Path) -> tuple[Path, ...]:
     _, manifest, _ = _read(folder)
     named = (_MANIFEST, manifest["files"]["weights"]["name"], _CARD)
     return tuple(folder / name for name in named if (folder / name).exists())
+
+
+def is_vacant(folder: Path) -> bool:
+    """Whether no model was ever put into a folder: not there, or nothing in it but locks and site profiles."""
+    try:
+        return all(path.name.startswith(".") or path.is_dir() for path in folder.iterdir())
+    except FileNotFoundError:
+        return True
+    except OSError:  # something else is in its place, or nobody may look: `load` says which
+        return False
 
 
 def exists(folder: Path) -> bool:

@@ -10,6 +10,7 @@ TEXT_NAMES = ("text", "essay", "full_text", "content")
 LABEL_NAMES = ("generated", "label", "is_ai", "is_llm", "ai", "target", "class")
 ID_NAMES = ("id",)
 GROUP_NAMES = ("prompt_id", "prompt_name", "source", "corpus")
+POPULATION_NAMES = ("population", "domain")
 BY_FILE = "file"  # asked for as the group where there is no such column: the file a row is from
 
 
@@ -21,6 +22,7 @@ class Columns:
     label: str = ""
     id: str = ""
     group: str = ""
+    population: str = ""
 
 
 BY_RULE = Columns()
@@ -54,7 +56,8 @@ def choose_columns(name: str, table: Table, asked: Columns, *, labelled: bool) -
             f"its columns are {listed(table.columns)}. Name one with --label_column."
         )
     group = "" if by_file else given.group or _first(GROUP_NAMES, free)
-    return Columns(text, label, id_column, group)
+    population = given.population or _first(POPULATION_NAMES, free)
+    return Columns(text, label, id_column, group, population)
 
 
 def _given(name: str, table: Table, role: str, column: str) -> str:

@@ -47,8 +47,8 @@ _CORPUS_BATCH_BYTES = 32 << 20
 class Batch:
     """Consecutive rows of a dataset.
 
-    Labels and groups are there only where they were asked for. `problems` names bad rows: row
-    number within the batch -> reason; such a row has an empty text.
+    Labels, groups and populations are there only where they were asked for. `problems` names bad
+    rows: row number within the batch -> reason; such a row has an empty text.
     """
 
     ids: list[str]
@@ -56,21 +56,24 @@ class Batch:
     labels: list[str] | None
     groups: list[str] | None
     problems: dict[int, str]
+    populations: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class Corpus:
     """A whole labelled dataset without its bad rows.
 
-    labels, groups: arrays of str objects (n,); n_rows: rows read; problems: reason -> rows left
-    out; n_duplicates: later copies of a kept text, left out; n_conflicting: rows left out because
-    copies of their text carry different labels; fingerprint: SHA-256 of texts and labels kept.
+    labels, groups, populations: arrays of str objects (n,), a population being the kind of writers
+    and texts that a row is of; n_rows: rows read; problems: reason -> rows left out; n_duplicates:
+    later copies of a kept text, left out; n_conflicting: rows left out because copies of their text
+    carry different labels; fingerprint: SHA-256 of texts and labels kept.
     """
 
     ids: list[str]
     texts: PackedTexts
     labels: npt.NDArray[np.object_]
     groups: npt.NDArray[np.object_]
+    populations: npt.NDArray[np.object_]
     n_rows: int
     problems: dict[str, int]
     n_duplicates: int
@@ -152,18 +155,20 @@ def _batch(chunk: Chunk, names: Columns, first_row: int, stem: str) -> Batch:
     problems = {**dict.fromkeys(_blank(texts), "empty text")}
     too_long = np.flatnonzero(np.diff(texts.offsets) > MAX_TEXT_BYTES).tolist()
     problems |= dict.fromkeys(too_long, f"text over {MAX_TEXT_BYTES // 1_000_000} MB")
-    labels = groups = None
+    labels = groups = populations = None
     if names.label:
         labels = [label.strip() for label in _strings(chunk.columns[names.label])]
         unlabelled = [row for row, label in enumerate(labels) if label.lower() in ("", "nan")]
         problems |= dict.fromkeys(unlabelled, "no label")
         own = [stem] * n_rows if stem else [f"row {number}" for number in numbers]
         groups = _filled(_strings(chunk.columns[names.group]), own) if names.group else own
+        kinds = _strings(chunk.columns[names.population]) if names.population else [""] * n_rows
+        populations = [", ".join(filter(None, (stem, kind))) or "all" for kind in kinds]
     problems |= chunk.bad
     if any(texts.offsets[row + 1] > texts.offsets[row] for row in problems):
         kept = (b"" if i in problems else raw for i, raw in enumerate(_raw(texts)))
         texts = PackedTexts.pack(kept)
-    return Batch(ids, texts, labels, groups, dict(sorted(problems.items())))
+    return Batch(ids, texts, labels, groups, dict(sorted(problems.items())), populations)
 
 
 def _filled(values: list[str], instead: list[str]) -> list[str]:
@@ -233,6 +238,7 @@ def read_corpus(
     problems = Counter(reason for batch in batches for reason in batch.problems.values())
     labels = np.array([one for batch in batches for one in batch.labels or ()], object)
     groups = np.array([one for batch in batches for one in batch.groups or ()], object)
+    populations = np.array([one for batch in batches for one in batch.populations or ()], object)
     ids = [one for batch in batches for one in batch.ids]
     first_copy = _first_copies(batches) if deduplicate else np.arange(len(ids))
     is_good = np.array([i not in b.problems for b in batches for i in range(len(b.ids))], bool)
@@ -248,6 +254,7 @@ def read_corpus(
         texts=texts,
         labels=labels[kept],
         groups=groups[kept],
+        populations=populations[kept],
         n_rows=len(ids),
         problems=dict(problems),
         n_duplicates=int((is_copy & ~is_conflicting).sum()),

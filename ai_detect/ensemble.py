@@ -57,27 +57,26 @@ class Blend:
     out_of_fold: Float64Array
 
 
-def logistic_regression(config: TrainConfig, class_weight: str | None) -> Any:
+def logistic_regression(config: TrainConfig) -> Any:
     """The first member: L2-regularised logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
     # With tol 1e-3 the solver stops after about 30 steps on the big corpora, with 1e-4 after 80.
-    return LogisticRegression(C=config.C, tol=1e-3, max_iter=300, class_weight=class_weight)
+    return LogisticRegression(C=config.C, tol=1e-3, max_iter=300)
 
 
-def sgd_classifier(config: TrainConfig, class_weight: str | None) -> Any:
+def sgd_classifier(config: TrainConfig) -> Any:
     """The second member: modified Huber loss, quadratically smoothed and tolerant of mislabelled texts (Zhang 2004)."""
     from sklearn.linear_model import SGDClassifier
 
     return SGDClassifier(
         loss="modified_huber",
         alpha=config.alpha,
-        class_weight=class_weight,
         random_state=config.seed,
     )
 
 
-Members = dict[str, Callable[[TrainConfig, str | None], Any]]
+Members = dict[str, Callable[[TrainConfig], Any]]
 
 ENSEMBLE: Members = {"logistic_regression": logistic_regression, "sgd_classifier": sgd_classifier}
 BASELINE: Members = {"logistic_regression": logistic_regression}
@@ -89,6 +88,9 @@ def train(
     groups: npt.NDArray[np.object_],
     config: TrainConfig,
     *,
+    weights: Float64Array | None = None,
+    folds: Int64Array | None = None,
+    known_folds: Int64Array | None = None,
     n_jobs: int = 1,
 ) -> Trained:
     """Fit the ensemble, or the heuristic baseline if the settings say so.
@@ -98,6 +100,10 @@ def train(
         y: class numbers 0 ... n_classes - 1, (n,).
         groups: (n,), texts of one group are never split between training and scoring.
         config: the settings, resolved.
+        weights: (n,) of each text, None for all the same; two classes then get the same total in every fit.
+        folds: (n,) in which each text is held out; None for folds of whole groups.
+        known_folds: (n,) others by which to calibrate the probability, where `folds` hold out so much that texts from
+            nowhere near are left; None for the same.
         n_jobs: threads.
 
     Raises:
@@ -107,15 +113,24 @@ def train(
         raise DataError(
             "One of the two classes has one text only, and that cannot be held out: give at least two of each class."
         )
-    folds = assign_folds(y, groups, config.n_folds, config.seed)
+    if folds is None:
+        folds = assign_folds(y, groups, config.n_folds, config.seed)
+    if weights is None:
+        weights = np.ones(len(y))
     fit = _fit_heuristic if config.model == "heuristic" else _fit_ensemble
-    scorer, out_of_fold = fit(texts, y, folds, config, n_jobs)
+    scorer, out_of_fold = fit(texts, y, weights, folds, known_folds, config, n_jobs)
     n_parts = len(set(zip(groups.astype(str).tolist(), folds.tolist(), strict=True)))
     return Trained(scorer, out_of_fold, is_grouped=n_parts == len(np.unique(groups.astype(str))))
 
 
 def _fit_ensemble(
-    texts: PackedTexts, y: Int64Array, folds: Int64Array, config: TrainConfig, n_jobs: int
+    texts: PackedTexts,
+    y: Int64Array,
+    weights: Float64Array,
+    folds: Int64Array,
+    known_folds: Int64Array | None,
+    config: TrainConfig,
+    n_jobs: int,
 ) -> tuple[Scorer, Float64Array]:
     from ai_detect.features import HashedTfidf
 
@@ -136,25 +151,41 @@ def _fit_ensemble(
     rows = bucket_rows(tfidf.spec, buckets)
     if len(rows):  # the solvers keep dense coefficients: leave out the buckets not in use
         X = csr_matrix((X.data, rows[X.indices], X.indptr), shape=(X.shape[0], len(buckets)))
-    blend = fit_blend(X, y, folds, ENSEMBLE, config, n_jobs)
-    weights = np.column_stack((tfidf.idf_[buckets], blend.coef)).astype(np.float32)
-    return LinearScorer(tfidf.spec, rows, weights, blend.intercept), blend.out_of_fold
+    blend = fit_blend(X, y, weights, folds, ENSEMBLE, config, n_jobs, known_folds)
+    columns = np.column_stack((tfidf.idf_[buckets], blend.coef)).astype(np.float32)
+    return LinearScorer(tfidf.spec, rows, columns, blend.intercept), blend.out_of_fold
 
 
 def _fit_heuristic(
-    texts: PackedTexts, y: Int64Array, folds: Int64Array, config: TrainConfig, n_jobs: int
+    texts: PackedTexts,
+    y: Int64Array,
+    weights: Float64Array,
+    folds: Int64Array,
+    known_folds: Int64Array | None,
+    config: TrainConfig,
+    n_jobs: int,
 ) -> tuple[Scorer, Float64Array]:
     features = HeuristicFeatures().transform(texts)
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-12)
-    blend = fit_blend((features - mean) / scale, y, folds, BASELINE, config, n_jobs)
+    blend = fit_blend(
+        (features - mean) / scale, y, weights, folds, BASELINE, config, n_jobs, known_folds
+    )
     return HeuristicScorer(mean, scale, blend.coef, blend.intercept), blend.out_of_fold
 
 
 def fit_blend(
-    X: Any, y: Int64Array, folds: Int64Array, members: Members, config: TrainConfig, n_jobs: int
+    X: Any,
+    y: Int64Array,
+    weights: Float64Array,
+    folds: Int64Array,
+    members: Members,
+    config: TrainConfig,
+    n_jobs: int,
+    known_folds: Int64Array | None = None,
 ) -> Blend:
     """Fit every member, scale them to one unit, the spread of their out-of-fold scores, and calibrate their mean."""
-    fitted, held_out = _fit_all(X, y, folds, members, config, n_jobs)
+    fitted = _fit_all(X, y, weights, members, config, n_jobs)
+    held_out = _score_held_out(X, y, weights, folds, members, config, n_jobs)
     spread = {name: float(np.std(held_out[name])) for name in members}
     if min(spread.values()) < 1e-9:
         raise DataError(
@@ -165,8 +196,21 @@ def fit_blend(
     scores = np.sum([scale[name] * held_out[name] for name in members], axis=0)
     coef = np.sum([scale[name] * fitted[name].coef_.T.astype(float) for name in members], axis=0)
     intercept = np.sum([scale[name] * fitted[name].intercept_ for name in members], axis=0)
-    slope, shift = _calibrate(scores, y)
+    known = scores
+    if known_folds is not None:
+        held_out = _score_held_out(X, y, weights, known_folds, members, config, n_jobs)
+        known = np.sum([scale[name] * held_out[name] for name in members], axis=0)
+    slope, shift = _calibrate(known, y, weights)
     return Blend(slope * coef, slope * intercept + shift, slope * scores + shift)
+
+
+def _balanced(weights: Float64Array, y: Int64Array) -> Float64Array:
+    """Scale the weights of two classes to the same total, and all to a mean of 1; leave those of more classes."""
+    totals = np.bincount(y, weights=weights)
+    if len(totals) > 2:
+        return weights
+    result: Float64Array = weights * len(y) / (2.0 * totals[y])
+    return result
 
 
 def assign_folds(
@@ -205,19 +249,34 @@ def assign_folds(
 
 
 def _fit_all(
-    X: Any, y: Int64Array, folds: Int64Array, members: Members, config: TrainConfig, n_jobs: int
-) -> tuple[dict[str, Any], dict[str, Float64Array]]:
-    """Fit each member on everything, and on all but each fold; return the former and the scores of the latter."""
-    class_weight = "balanced" if int(y.max()) == 1 else None
-    n_outputs = 1 if int(y.max()) == 1 else int(y.max()) + 1
-    everything = -1
+    X: Any, y: Int64Array, weights: Float64Array, members: Members, config: TrainConfig, n_jobs: int
+) -> dict[str, Any]:
+    """Fit each member on all texts."""
 
-    def fit(fold: int, name: str) -> tuple[int, str, Any]:
-        member = members[name](config, class_weight)
-        if fold == everything:
-            return fold, name, member.fit(X, y)
-        member.fit(X[folds != fold], y[folds != fold])
-        decision = member.decision_function(X[folds == fold])
+    def fit(name: str) -> Any:
+        return members[name](config).fit(X, y, sample_weight=_balanced(weights, y))
+
+    done = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(fit)(name) for name in members)
+    return dict(zip(members, done, strict=True))
+
+
+def _score_held_out(
+    X: Any,
+    y: Int64Array,
+    weights: Float64Array,
+    folds: Int64Array,
+    members: Members,
+    config: TrainConfig,
+    n_jobs: int,
+) -> dict[str, Float64Array]:
+    """Return the scores (n, n_outputs) of each text by each member fitted on the other folds."""
+    n_outputs = 1 if int(y.max()) == 1 else int(y.max()) + 1
+
+    def score(fold: int, name: str) -> tuple[int, str, Float64Array]:
+        seen = folds != fold
+        member = members[name](config)
+        member.fit(X[seen], y[seen], sample_weight=_balanced(weights[seen], y[seen]))
+        decision = member.decision_function(X[~seen])
         if n_outputs == 1:
             return fold, name, decision[:, None]
         if decision.ndim == 1:  # two classes were left
@@ -227,28 +286,24 @@ def _fit_all(
         held_out[:, member.classes_] = decision
         return fold, name, held_out
 
-    jobs = [(fold, name) for fold in (everything, *np.unique(folds)) for name in members]
+    jobs = [(fold, name) for fold in np.unique(folds) for name in members]
     done = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator_unordered")(
-        delayed(fit)(fold, name) for fold, name in jobs
+        delayed(score)(fold, name) for fold, name in jobs
     )
-    fitted: dict[str, Any] = {}
     scores = {name: np.zeros((len(y), n_outputs)) for name in members}
-    for fold, name, result in tqdm(done, "fitting", len(jobs), disable=None, leave=False):
-        if fold == everything:
-            fitted[name] = result
-        else:
-            scores[name][folds == fold] = result
-    return fitted, scores
+    for fold, name, held_out in tqdm(done, "fitting", len(jobs), disable=None, leave=False):
+        scores[name][folds == fold] = held_out
+    return scores
 
 
-def _calibrate(scores: Float64Array, y: Int64Array) -> tuple[float, float]:
+def _calibrate(scores: Float64Array, y: Int64Array, weights: Float64Array) -> tuple[float, float]:
     """Return slope and shift that turn blended scores into log-odds (two classes) or softmax logits."""
-    if scores.shape[1] == 1:
-        slope, shift = calibration.platt(scores[:, 0], y)
-        if slope > 0:
-            return slope, shift
-        logger.warning(
-            "out of fold the scores tell the classes apart no better than chance: probabilities will be near 0.5"
-        )
-        return 1e-6, 0.0
-    return calibration.temperature(scores, y), 0.0
+    if scores.shape[1] > 1:
+        return calibration.temperature(scores, y), 0.0
+    slope, shift = calibration.platt(scores[:, 0], y, weights)
+    if slope > 0:
+        return slope, shift
+    logger.warning(
+        "out of fold the scores tell the classes apart no better than chance: probabilities will be near 0.5"
+    )
+    return 1e-6, 0.0

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ai_detect import metrics
+from ai_detect.calibration import PROMISED_RATES
 from ai_detect.metrics import Interval
 from ai_detect.scorer import probabilities
 
@@ -18,10 +19,13 @@ Int64Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rate:
-    """A promised false-positive rate and what came of it. NaN where there are no such texts."""
+    """A promised false-positive rate and what came of it. NaN where there are no such texts.
+
+    achieved_fpr: with the ends of its 95 % interval (Clopper & Pearson 1934).
+    """
 
     promised_fpr: float
-    achieved_fpr: float
+    achieved_fpr: Interval
     tpr: float
 
 
@@ -115,7 +119,7 @@ def evaluate(
     y: Int64Array,
     groups: Sequence[str] | npt.NDArray[np.object_],
     classes: tuple[str, ...],
-    thresholds: Sequence[tuple[float, float | None]],
+    p_values: Float64Array,
     *,
     n_bad: int = 0,
 ) -> Evaluation:
@@ -126,7 +130,7 @@ def evaluate(
         y: class numbers (n,).
         groups: the group of each text (n,).
         classes: class names by number.
-        thresholds: promised false-positive rates with their scores; only looked at for two classes.
+        p_values: float64 (n,), of a detector; empty for other tasks.
         n_bad: rows that could not be scored, for the record.
     """
     group = np.asarray(groups, object).astype(str)
@@ -134,8 +138,9 @@ def evaluate(
     by_group = {}
     for name in names if len(names) > 1 else ():  # one group would only repeat the figures over all
         rows = group == name
-        by_group[str(name)] = _figures(scores[rows], y[rows], classes, thresholds, interval=False)
-    overall = _figures(scores, y, classes, thresholds, interval=True)
+        p = p_values[rows] if len(p_values) else p_values
+        by_group[str(name)] = _figures(scores[rows], y[rows], classes, p, interval=False)
+    overall = _figures(scores, y, classes, p_values, interval=True)
     return Evaluation(classes, overall, by_group, n_bad, (), scores, y)
 
 
@@ -143,7 +148,7 @@ def _figures(
     scores: Float64Array,
     y: Int64Array,
     classes: tuple[str, ...],
-    thresholds: Sequence[tuple[float, float | None]],
+    p_values: Float64Array,
     *,
     interval: bool,
 ) -> Figures:
@@ -169,15 +174,18 @@ def _figures(
         accuracy=metrics.accuracy(matrix),
         f1=float(f1[1]),
         confusion=matrix.tolist(),
-        rates=tuple(
-            Rate(
-                fpr,
-                metrics.share_at_least(score[y == 0], threshold),
-                metrics.share_at_least(score[y == 1], threshold),
-            )
-            for fpr, threshold in thresholds
-        ),
+        rates=_rates(p_values, y) if len(p_values) else (),
     )
+
+
+def _rates(p_values: Float64Array, y: Int64Array) -> tuple[Rate, ...]:
+    found = []
+    for fpr in PROMISED_RATES:
+        called = p_values <= fpr * (1 + 1e-12)
+        achieved = metrics.share_interval(int(called[y == 0].sum()), int(np.sum(y == 0)))
+        tpr = float(called[y == 1].mean()) if (y == 1).any() else float("nan")
+        found.append(Rate(fpr, achieved, tpr))
+    return tuple(found)
 
 
 def _plain(value: Any) -> Any:
@@ -195,6 +203,12 @@ def _number(value: float, pattern: str = "{:.4f}") -> str:
 
 def _percent(value: float) -> str:
     return _number(100 * value, "{:.1f} %")
+
+
+def _percent_interval(share: Interval) -> str:
+    if np.isnan(share.value):
+        return "-"
+    return f"{_percent(share.value)} ({100 * share.low:.1f}-{100 * share.high:.1f})"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -232,12 +246,14 @@ def _binary_table(evaluation: Evaluation) -> list[str]:
         row = [name, str(group.n_negative), str(group.n_positive), _number(group.roc_auc.value)]
         row += [_percent(group.tpr_at_1_fpr), _percent(group.tpr_at_5_fpr)]
         for rate in group.rates:
-            row += [_percent(rate.achieved_fpr), _percent(rate.tpr)]
+            row += [_percent_interval(rate.achieved_fpr), _percent(rate.tpr)]
         rows.append(row)
     lines += _table(header, rows)
-    lines.append(
-        f"FPR@x%: share of {negative} texts at or above the model's threshold for that promised rate; TPR beside it."
-    )
+    if figures.rates:
+        lines.append(
+            f"FPR@x%: share of {negative} texts called {positive} where x % is promised, with its 95 % interval; "
+            "then TPR."
+        )
     return lines
 
 

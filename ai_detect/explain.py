@@ -17,10 +17,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from ai_detect import calibration, kernels
+from ai_detect import kernels
 from ai_detect.errors import UsageError
 from ai_detect.explanation import Explanation, Ngram, Sentence, Token, Window
 from ai_detect.predictor import Predictor
+from ai_detect.profiles import Profile
 from ai_detect.reading import Reading, code_points, read
 from ai_detect.scorer import LinearScorer
 from ai_detect.text import PackedTexts, Undone
@@ -64,7 +65,12 @@ class _Block:
 
 
 def explain(
-    predictor: Predictor, text: str, *, fpr: float, with_windows: bool = False
+    predictor: Predictor,
+    text: str,
+    *,
+    fpr: float,
+    profile: Profile | None = None,
+    with_windows: bool = False,
 ) -> Explanation:
     """Return what each part of a text contributes to its score.
 
@@ -72,6 +78,7 @@ def explain(
         predictor: an ensemble model, of any classes.
         text: any text, an empty one too.
         fpr: promised false-positive rate behind the verdict.
+        profile: whom the promise is for; the model's general profile if None.
         with_windows: score stretches of the text by themselves as well, see `windows`.
 
     Raises:
@@ -80,7 +87,9 @@ def explain(
     text = text.encode("utf-8", "replace").decode()  # as PackedTexts: lone surrogates become ?
     scorer = _linear(predictor)
     packed = PackedTexts.pack([text])
-    found = predictor.predict(packed)
+    if profile is None and predictor.detection:
+        profile = predictor.profile()
+    found = predictor.predict(packed, profile)
     prediction = int(found.probability[0].argmax())
     output, target = (0, 1) if len(predictor.classes) == 2 else (prediction, prediction)
     verdict, reason = (
@@ -102,27 +111,34 @@ def explain(
         reason=reason,
         p_value=float(found.p_value[0]) if predictor.detection else None,
         fpr=fpr,
-        threshold=_threshold(predictor, fpr) if predictor.detection else None,
-        n_human=len(predictor.human_scores),
+        threshold=_threshold(profile, int(found.words[0]), fpr) if profile else None,
+        population=profile.population if profile else "",
+        n_human=profile.n_texts if profile else 0,
         words=int(found.words[0]),
         obfuscation=int(found.obfuscation[0]),
         undone={kind.name.lower(): statistics[kind.name.lower()] for kind in Undone if kind},
         intercept=float(scorer.intercept[output]),
         tokens=tuple(tokens),
-        sentences=_sentences(text, starts, contributions),
+        sentences=_sentences(text, starts, ends, contributions),
         ngrams_for=_top([ngram for ngram in ngrams if ngram.contribution > 0]),
         ngrams_against=_top([ngram for ngram in ngrams if ngram.contribution < 0]),
-        windows=windows(predictor, text) if with_windows else (),
+        windows=windows(predictor, text, profile=profile) if with_windows else (),
     )
 
 
 def windows(
-    predictor: Predictor, text: str, *, size_words: int = 150, step_words: int = 75
+    predictor: Predictor,
+    text: str,
+    *,
+    profile: Profile | None = None,
+    size_words: int = 150,
+    step_words: int = 75,
 ) -> tuple[Window, ...]:
     """Score overlapping stretches of a text by themselves, so that a half-generated text shows where.
 
     Args:
         predictor: any model.
+        profile: behind the p-values; the general one if None.
         text: any text; one without words has no windows.
         size_words: words in each window, the last one too; a shorter text is one window.
         step_words: words from the start of one window to the next.
@@ -147,7 +163,8 @@ def windows(
     begins = np.append(np.arange(0, last, step_words), last)
     ends = np.minimum(begins + size_words, len(edges) - 1)
     spans = list(zip(edges[begins].tolist(), edges[ends].tolist(), strict=True))
-    found = predictor.predict(PackedTexts.pack([text, *(text[start:end] for start, end in spans)]))
+    pieces = PackedTexts.pack([text, *(text[start:end] for start, end in spans)])
+    found = predictor.predict(pieces, profile)
     target = 1 if len(predictor.classes) == 2 else int(found.probability[0].argmax())
     probability = found.probability[1:, target].tolist()
     p_value = found.p_value[1:].tolist() if predictor.detection else [None] * len(spans)
@@ -165,11 +182,10 @@ def _linear(predictor: Predictor) -> LinearScorer:
     )
 
 
-def _threshold(predictor: Predictor, fpr: float) -> float | None:
-    """Return the probability from which a text is called llm, None if too few human texts allow that rate."""
-    scores = np.nextafter(predictor.human_scores, np.inf)
-    allowed = scores[calibration.p_values(scores, predictor.human_scores) <= fpr]
-    return float(1.0 / (1.0 + np.exp(-allowed.min()))) if len(allowed) else None
+def _threshold(profile: Profile, words: int, fpr: float) -> float | None:
+    """Return the probability from which a text of this length is called llm, None if no score gets there."""
+    score = profile.curve(words).threshold(fpr)
+    return None if score is None else float(1.0 / (1.0 + np.exp(-score)))
 
 
 def _contributions(
@@ -246,7 +262,9 @@ def _top(ngrams: list[Ngram]) -> tuple[Ngram, ...]:
     return tuple(sorted(ngrams, key=lambda ngram: -abs(ngram.contribution))[:_N_NGRAMS])
 
 
-def _sentences(text: str, starts: Int64Array, contributions: Float64Array) -> tuple[Sentence, ...]:
+def _sentences(
+    text: str, starts: Int64Array, ends: Int64Array, contributions: Float64Array
+) -> tuple[Sentence, ...]:
     """Cut the text into sentences, spaces at their ends left out, and add up the tokens in each."""
     edges = [0, *(end.end() for end in _SENTENCE_END.finditer(text)), len(text)]
     bounds = np.searchsorted(starts, edges).tolist()
@@ -257,6 +275,8 @@ def _sentences(text: str, starts: Int64Array, contributions: Float64Array) -> tu
             piece = text[start:end].rstrip()
             indent = len(piece) - len(piece.lstrip())
             total = float(totals[last] - totals[first])
-            found.append((start + indent, start + len(piece), total))
+            # U+0085 is a space to Python, and is read as the ellipsis it stands for in cp1252.
+            begin = min(start + indent, int(starts[first]))
+            found.append((begin, max(start + len(piece), int(ends[last - 1])), total))
     whole = sum(abs(contribution) for *_, contribution in found) or 1.0
     return tuple(Sentence(*sentence, abs(sentence[2]) / whole) for sentence in found)

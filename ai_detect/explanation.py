@@ -76,7 +76,8 @@ class Explanation:
     target: the class that positive contributions speak for: llm, the second of two classes, or else the predicted one;
     rival: the other one of two classes, else "all others"; prediction: the most probable class; score: log-odds of the
     target, `intercept` with no word read; probability: of the target; threshold: probability from which the verdict is
-    llm at the promised false-positive rate `fpr`, None if that cannot be promised; n_human: texts behind that promise;
+    llm at the promised false-positive rate `fpr`, None if that cannot be promised; population, n_human: whom that
+    promise is for, and the texts behind it;
     verdict, reason, p_value: of detectors only, else "" and None; words, obfuscation: as in predictions; undone:
     characters normalised, by kind (see `text.Undone`); windows: () unless asked for.
     """
@@ -92,6 +93,7 @@ class Explanation:
     p_value: float | None
     fpr: float
     threshold: float | None
+    population: str
     n_human: int
     words: int
     obfuscation: int
@@ -133,8 +135,8 @@ class Explanation:
                 f"promised, so no text is called {LLM}."
             )
         return (
-            f"Of 1000 texts by people like those the model was measured on, at most {1000 * self.fpr:.4g} "
-            f"are expected to be called {LLM}."
+            f"The promise is for {self.population}: of 1000 of them, at most {1000 * self.fpr:.4g} are expected to be "
+            f"called {LLM}."
         )
 
     @property

@@ -241,10 +241,9 @@ def _figures(manifest: dict[str, Any], figures: dict[str, Any]) -> dict[str, str
     if "roc_auc" not in figures:
         return {"Accuracy": f"{figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"}
     return {"ROC AUC": f"{figures['roc_auc']['value']:.4f}"} | {
-        f"At a promised {100 * entry['fpr']:g} %": f"{100 * entry['achieved_fpr']:.2f} % of human texts called llm, "
-        f"{100 * entry['tpr']:.1f} % of LLM texts caught"
-        for entry in manifest["thresholds"]
-        if entry["score"] is not None
+        f"At a promised {100 * rate['promised_fpr']:g} %": f"{100 * rate['achieved_fpr']['value']:.2f} % of human "
+        f"texts called llm, {100 * rate['tpr']:.1f} % of LLM texts caught"
+        for rate in figures["rates"]
     }
 
 

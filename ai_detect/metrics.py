@@ -85,11 +85,15 @@ def tpr_at_fpr(y: Int64Array, scores: Float64Array, fpr: float) -> float:
     return float(tprs[fprs <= fpr + 1e-12].max())
 
 
-def share_at_least(scores: Float64Array, threshold: float | None) -> float:
-    """Share of the scores at or above a threshold; 0 for a threshold of None, which nothing reaches."""
-    if len(scores) == 0:
-        return float("nan")
-    return 0.0 if threshold is None else float(np.mean(scores >= threshold))
+def share_interval(count: int, n: int) -> Interval:
+    """Share of `count` among `n` with its exact 95 % interval (Clopper & Pearson 1934); NaN for n = 0."""
+    from scipy.special import betaincinv
+
+    if n == 0:
+        return Interval(float("nan"), float("nan"), float("nan"))
+    low = float(betaincinv(count, n - count + 1, 0.025)) if count > 0 else 0.0
+    high = float(betaincinv(count + 1, n - count, 0.975)) if count < n else 1.0
+    return Interval(count / n, low, high)
 
 
 def brier_score(y: Int64Array, probability: Float64Array) -> float:

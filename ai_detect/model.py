@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ai_detect import __version__, artifacts, html_report, plots
+from ai_detect import __version__, artifacts, html_report, plots, site_profiles
 from ai_detect import log as log_module
-from ai_detect.calibration import DEFAULT_RATE
-from ai_detect.columns import BY_FILE, Columns
+from ai_detect.calibration import DEFAULT_RATE, MIN_WORDS, shifted
+from ai_detect.columns import Columns
 from ai_detect.config import TrainConfig
 from ai_detect.data import Batch, check_trainable, read_batches, read_corpus
 from ai_detect.errors import DataError, UsageError
@@ -27,13 +27,17 @@ from ai_detect.explain import explain
 from ai_detect.explanation import ExplainedRow, ExplainReport, Explanation
 from ai_detect.labels import encode_known_labels
 from ai_detect.predictor import Predictions, Predictor
-from ai_detect.reports import ModelInfo, PredictReport, TextReport, TrainReport
+from ai_detect.profiles import GENERAL, Profile
+from ai_detect.reports import CalibrateReport, ModelInfo, PredictReport, TextReport, TrainReport
 from ai_detect.results import ResultsWriter, prediction_rows, results_header
 from ai_detect.scorer import available_cores
+from ai_detect.site_profiles import SiteProfile
 from ai_detect.text import PackedTexts
 from ai_detect.tracking import open_tracker
 
 logger = logging.getLogger(__name__)
+
+_SUSPICIOUS = 0.1  # share of texts said to be human that the general profile would call llm
 
 
 class My_TextClassifier_Model:
@@ -161,7 +165,9 @@ class My_TextClassifier_Model:
         text: str = "",
         output: str = "",
         details: bool = False,
+        profile: str = GENERAL,
         fpr: float | None = None,
+        prior: float = 0.5,
         text_column: str = "",
         id_column: str = "",
         format: str = "",
@@ -176,7 +182,9 @@ class My_TextClassifier_Model:
             text: one text to score instead; the answer is printed.
             output: file to write instead of ./data/results.csv, or - for stdout.
             details: add the columns verdict, words, p_value, obfuscation and reason.
+            profile: whom the promise is for: general, essay, or a site profile made by calibrate.
             fpr: promised false-positive rate behind the verdicts; 0.01 if not given.
+            prior: share of LLM texts you expect, for the probability; verdicts do not depend on it.
             text_column: column of the texts, if its name does not tell.
             id_column: column of the row ids, if its name does not tell.
             format: csv, tsv, jsonl, parquet or txt, if the file name does not tell.
@@ -188,9 +196,11 @@ class My_TextClassifier_Model:
             raise UsageError("predict takes either --dataset=PATH or --text=TEXT, and one of them.")
         n_jobs = _cores(n_jobs)
         predictor = self._load()
-        fpr = _rate(predictor, fpr)
+        chosen, site = self._profile(predictor, profile)
+        fpr = _rate(chosen, fpr)
+        shifted(np.zeros(0), prior)  # refuses a prior that is none
         if text:
-            return _text_report(predictor, text, fpr)
+            return _text_report(predictor, text, chosen, fpr, prior)
         target = output or str(self._data_dir / "results.csv")
         columns = Columns(text=text_column, id=id_column)
         batches = read_batches(
@@ -199,22 +209,33 @@ class My_TextClassifier_Model:
         started = time.perf_counter()
         counts: Counter[str] = Counter()
         problems: Counter[str] = Counter()
+        lengths = np.zeros(10, np.int64)
         n_rows = 0
         with (
             ResultsWriter(target, results_header(predictor, details=details)) as writer,
             tqdm(desc="scoring", unit=" texts", disable=None, leave=False) as bar,
         ):
-            for batch, predictions in _scored(predictor, batches, n_jobs):
+            for batch, predictions in _scored(predictor, batches, chosen, n_jobs):
                 rows, called = prediction_rows(
-                    predictor, batch, predictions, fpr=fpr, details=details
+                    predictor, batch, predictions, fpr=fpr, prior=prior, details=details
                 )
                 writer.write_rows(rows)
+                if site:
+                    # Shorter texts get no verdict, and none is behind a profile.
+                    lengths += site.count(predictions.words[predictions.words >= MIN_WORDS])
                 counts.update(called)
                 problems.update(batch.problems.values())
                 n_rows += len(batch.ids)
                 bar.update(len(batch.ids))
         if problems:
             logger.warning("rows that could not be scored: %s", dict(problems))
+        if site and site.has_drifted(lengths):
+            logger.warning(
+                "the texts have other lengths than those behind the profile %s (population stability index %.2f): its "
+                "promise is for texts like its own",
+                profile,
+                site.drift(lengths),
+            )
         seconds = time.perf_counter() - started
         logger.info("%d rows scored in %.1f s, results in %s", n_rows, seconds, target)
         if target == "-":
@@ -225,7 +246,7 @@ class My_TextClassifier_Model:
             problems.total(),
             dict(sorted(counts.items())),
             dict(problems),
-            f"the model in {self._published}",
+            self._model_name,
             seconds,
         )
 
@@ -234,6 +255,7 @@ class My_TextClassifier_Model:
         *,
         dataset: str,
         by: str = "",
+        profile: str = GENERAL,
         text_column: str = "",
         label_column: str = "",
         format: str = "",
@@ -245,7 +267,8 @@ class My_TextClassifier_Model:
 
         Args:
             dataset: CSV, TSV, JSONL (also .gz) or Parquet file, a folder of them, or - for stdin.
-            by: column to break the figures down by; for a folder, by file if not given.
+            by: column to break the figures down by; by population if not given, that is by file and domain.
+            profile: whose promise to hold the figures against: general, essay, or one made by calibrate.
             text_column: column of the texts, if its name does not tell.
             label_column: column of the labels, if its name does not tell.
             format: csv, tsv, jsonl or parquet, if the file name does not tell.
@@ -255,9 +278,10 @@ class My_TextClassifier_Model:
         """
         n_jobs = _cores(n_jobs)
         predictor = self._load()
+        chosen, _ = self._profile(predictor, profile)
         corpus = read_corpus(
             dataset,
-            columns=Columns(text=text_column, label=label_column, group=by or BY_FILE),
+            columns=Columns(text=text_column, label=label_column, group=by),
             format=format,
             encoding=encoding,
             strict=strict,
@@ -268,16 +292,13 @@ class My_TextClassifier_Model:
                 f"{dataset} holds no row that can be scored: it needs texts with labels."
             )
         y = encode_known_labels(corpus.labels, predictor.classes, detection=predictor.detection)
-        scores = predictor.score(corpus.texts, n_jobs=n_jobs)
-        groups = corpus.groups
-        if not by and not Path(dataset).is_dir():
-            groups = np.full(len(y), Path(dataset).name, object)
+        scores, words = predictor.score(corpus.texts, n_jobs=n_jobs)
         evaluation = evaluate(
             scores,
             y,
-            groups,
+            corpus.groups if by else corpus.populations,
             predictor.classes,
-            predictor.thresholds,
+            chosen.p_values(scores[:, 0], words) if chosen else np.empty(0),
             n_bad=sum(corpus.problems.values()),
         )
         figures = plots.draw(evaluation, self._data_dir / "reports")
@@ -292,6 +313,7 @@ class My_TextClassifier_Model:
         html: str = "",
         windows: bool = False,
         limit: int = 10,
+        profile: str = GENERAL,
         fpr: float | None = None,
         text_column: str = "",
         id_column: str = "",
@@ -306,6 +328,7 @@ class My_TextClassifier_Model:
             html: file to write the explanation to as one HTML page; for a dataset a folder, one page a row.
             windows: score stretches of the text by themselves too, so that a half-generated text shows where.
             limit: rows of the dataset to explain; 0 for all.
+            profile: whom the promise is for: general, essay, or a site profile made by calibrate.
             fpr: promised false-positive rate behind the verdict; 0.01 if not given.
             text_column: column of the texts, if its name does not tell.
             id_column: column of the row ids, if its name does not tell.
@@ -317,10 +340,11 @@ class My_TextClassifier_Model:
         if limit < 0:
             raise UsageError(f"--limit={limit} is negative: give a number of rows, or 0 for all.")
         predictor = self._load()
-        fpr = _rate(predictor, fpr)
+        chosen, _ = self._profile(predictor, profile)
+        fpr = _rate(chosen, fpr)
         date = time.strftime("%Y-%m-%d")
         if text:
-            explanation = explain(predictor, text, fpr=fpr, with_windows=windows)
+            explanation = explain(predictor, text, fpr=fpr, profile=chosen, with_windows=windows)
             if html:
                 html_report.write(Path(html), explanation, predictor.manifest, date=date)
             return explanation
@@ -331,7 +355,7 @@ class My_TextClassifier_Model:
             if problem:
                 rows.append(ExplainedRow(row_id, problem))
                 continue
-            explanation = explain(predictor, content, fpr=fpr, with_windows=windows)
+            explanation = explain(predictor, content, fpr=fpr, profile=chosen, with_windows=windows)
             if not html:
                 rows.append(ExplainedRow(row_id, explanation.headline, explanation=explanation))
                 continue
@@ -340,9 +364,78 @@ class My_TextClassifier_Model:
             rows.append(ExplainedRow(row_id, explanation.headline, file=str(file)))
         return ExplainReport(tuple(rows))
 
+    def calibrate(
+        self,
+        *,
+        dataset: str,
+        profile: str,
+        text_column: str = "",
+        format: str = "",
+        encoding: str = "utf-8",
+        strict: bool = False,
+    ) -> CalibrateReport:
+        """Make a site profile: give the promise to the writers of texts that you know to be human.
+
+        Args:
+            dataset: texts known to be human, such as an archive from before 2022, in any format of predict.
+            profile: name for the profile, to be given to predict, evaluate and explain.
+            text_column: column of the texts, if its name does not tell.
+            format: csv, tsv, jsonl, parquet or txt, if the file name does not tell.
+            encoding: encoding of text files.
+            strict: refuse the first bad row instead of leaving it out.
+        """
+        site_profiles.check_name(profile)
+        predictor = self._load()
+        general = predictor.profile()
+        scores, words, n_rows = [], [], 0
+        batches = read_batches(
+            dataset,
+            columns=Columns(text=text_column),
+            format=format,
+            encoding=encoding,
+            strict=strict,
+        )
+        for batch in batches:
+            found = predictor.predict(batch.texts, general)
+            long_enough = found.words >= MIN_WORDS  # shorter ones get no verdict
+            scores.append(found.scores[long_enough, 0])
+            words.append(found.words[long_enough])
+            n_rows += len(batch.ids)
+        all_scores, all_words = np.concatenate(scores), np.concatenate(words)
+        site = site_profiles.make(
+            profile,
+            all_scores,
+            all_words,
+            model=predictor.weights_sha256,
+            dataset=Path(dataset).name,
+            created=time.strftime("%Y-%m-%d"),
+        )
+        file = site_profiles.save(self._published, site)
+        logger.info("profile %s made from %d texts", profile, len(all_scores))
+        flagged = float(np.mean(general.p_values(all_scores, all_words) <= DEFAULT_RATE))
+        if flagged > _SUSPICIOUS:
+            logger.warning(
+                "%.0f %% of these texts would be called llm by the general profile: make sure that all are human, "
+                "since LLM texts among them weaken the profile",
+                100 * flagged,
+            )
+        return CalibrateReport(
+            profile,
+            str(file),
+            len(all_scores),
+            n_rows - len(all_scores),
+            site.profile().floor,
+            flagged,
+        )
+
     def info(self) -> ModelInfo:
-        """Show what the model in ./data/model/ is: its data, settings, figures and thresholds."""
-        return ModelInfo(str(self._published), artifacts.load(self._published).manifest)
+        """Show what the model in ./data/model/ is: its data, settings, figures and profiles."""
+        predictor = self._load()
+        return ModelInfo(
+            self._model_name,
+            predictor.manifest,
+            site_profiles.states(self._published, model=predictor.weights_sha256),
+        )
 
     def log(self, *, lines: int = 50, follow: bool = False) -> Iterator[str]:
         """Show the end of ./data/log_file.log.
@@ -366,10 +459,32 @@ class My_TextClassifier_Model:
     def _published(self) -> Path:
         return self._data_dir / "model"
 
+    def _profile(
+        self, predictor: Predictor, name: str
+    ) -> tuple[Profile | None, SiteProfile | None]:
+        """Find a profile by name, one of the model or one of this site; other tasks than detection have none."""
+        if not predictor.detection and name == GENERAL:
+            return None, None
+        if not predictor.detection or name in (*predictor.profiles, *site_profiles.BUILT_IN):
+            return predictor.profile(name), None
+        site = site_profiles.load(self._published, name, model=predictor.weights_sha256)
+        return site.profile(), site
+
     def _load(self) -> Predictor:
-        predictor = Predictor.from_files(artifacts.load(self._published))
-        logger.info("model in %s, made on %s", self._published, predictor.manifest.get("created"))
+        predictor = Predictor.from_files(artifacts.load(self._in_use))
+        logger.info("%s, made on %s", self._model_name, predictor.manifest.get("created"))
         return predictor
+
+    @property
+    def _in_use(self) -> Path:
+        """The published model or, before any training, the one that comes with the package."""
+        return artifacts.SHIPPED if artifacts.is_vacant(self._published) else self._published
+
+    @property
+    def _model_name(self) -> str:
+        if self._in_use == artifacts.SHIPPED:
+            return "the model that comes with ai_detect"
+        return f"the model in {self._published}"
 
 
 def _cores(n_jobs: int) -> int:
@@ -380,11 +495,12 @@ def _cores(n_jobs: int) -> int:
     return n_jobs or available_cores()
 
 
-def _rate(predictor: Predictor, fpr: float | None) -> float:
-    """Return the rate to promise; one that was asked for has to be one that the model can promise."""
+def _rate(profile: Profile | None, fpr: float | None) -> float:
+    """Return the rate to promise; one that was asked for has to be one that the profile can promise."""
     if fpr is None:
         return DEFAULT_RATE
-    predictor.check_rate(fpr)
+    if profile:
+        profile.check_rate(fpr)
     return fpr
 
 
@@ -399,7 +515,7 @@ def _rows(batches: Iterator[Batch], limit: int) -> Iterator[tuple[str, str, str]
 
 
 def _scored(
-    predictor: Predictor, batches: Iterator[Batch], n_jobs: int
+    predictor: Predictor, batches: Iterator[Batch], profile: Profile | None, n_jobs: int
 ) -> Iterator[tuple[Batch, Predictions]]:
     """Score batches in threads while the next ones are read, and return them in order.
 
@@ -408,7 +524,7 @@ def _scored(
     with ThreadPoolExecutor(n_jobs) as pool:
         flight: deque[tuple[Batch, Future[Predictions]]] = deque()
         for batch in batches:
-            flight.append((batch, pool.submit(predictor.predict, batch.texts)))
+            flight.append((batch, pool.submit(predictor.predict, batch.texts, profile)))
             if len(flight) > n_jobs:
                 done, predictions = flight.popleft()
                 yield done, predictions.result()
@@ -416,8 +532,10 @@ def _scored(
             yield done, predictions.result()
 
 
-def _text_report(predictor: Predictor, text: str, fpr: float) -> TextReport:
-    predictions = predictor.predict(PackedTexts.pack([text]))
+def _text_report(
+    predictor: Predictor, text: str, profile: Profile | None, fpr: float, prior: float
+) -> TextReport:
+    predictions = predictor.predict(PackedTexts.pack([text]), profile)
     best = int(predictions.probability[0].argmax())
     if not predictor.detection:
         return TextReport(
@@ -428,7 +546,7 @@ def _text_report(predictor: Predictor, text: str, fpr: float) -> TextReport:
     (verdict,), (reason,) = predictor.verdicts(predictions, fpr)
     return TextReport(
         predictor.classes[best],
-        float(predictions.probability[0, 1]),
+        float(shifted(predictions.probability[:, 1], prior)[0]),
         int(predictions.words[0]),
         verdict,
         float(predictions.p_value[0]),

@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from ai_detect import calibration, kernels
 from ai_detect.artifacts import ModelFiles
+from ai_detect.calibration import Evidence
 from ai_detect.errors import ArtifactError, UsageError
+from ai_detect.profiles import GENERAL, Profile, from_arrays
 from ai_detect.scorer import Arrays, HeuristicScorer, LinearScorer, Scorer, probabilities
-from ai_detect.text import PackedTexts, Undone
+from ai_detect.text import PackedTexts, Undone, table_fingerprint
 
 Float64Array = npt.NDArray[np.float64]
 Int32Array = npt.NDArray[np.int32]
@@ -30,13 +32,15 @@ _OBFUSCATION = [
 class Predictions:
     """What the model says about n texts.
 
-    scores: float64 (n, n_outputs); probability: float64 (n, n_classes); words, obfuscation: int32 (n,), the words of
-    each text and the characters undone in it that hide something; p_value: float64 (n,), empty unless detection.
+    scores: float64 (n, n_outputs); probability: float64 (n, n_classes), at equal priors; words, function_words,
+    obfuscation: int32 (n,), the words of each text, those of English grammar among them, and the characters undone in
+    it that hide something; p_value: float64 (n,), empty unless detection.
     """
 
     scores: Float64Array
     probability: Float64Array
     words: Int32Array
+    function_words: Int32Array
     obfuscation: Int32Array
     p_value: Float64Array
 
@@ -45,14 +49,15 @@ class Predictions:
 class Predictor:
     """A model loaded and ready: immutable, safe to share between threads.
 
-    classes: names by class number; detection: whether they are human and llm; human_scores: float64 (m,), ascending,
-    the out-of-fold scores of human training texts (empty unless detection); manifest: what the folder says of itself.
+    classes: names by class number; detection: whether they are human and llm; profiles: by name, empty unless
+    detection; human_below: score under which a text may be called human; manifest: what the folder says of itself.
     """
 
     scorer: Scorer
     classes: tuple[str, ...]
     detection: bool
-    human_scores: Float64Array
+    profiles: dict[str, Profile]
+    human_below: float
     manifest: dict[str, Any]
 
     @classmethod
@@ -69,58 +74,72 @@ class Predictor:
                 _scorer(files.manifest, files.arrays),
                 tuple(task["classes"]),
                 bool(task["detection"]),
-                files.arrays["human_scores"].astype(np.float64),
+                from_arrays(files.manifest["profiles"], files.arrays),
+                float(files.manifest["human_below"]["score"]) if task["detection"] else 0.0,
                 files.manifest,
             )
-        except (LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ArtifactError(
                 f"The model folder is intact, but its content is not understood ({error!r}): train again with "
                 "`python model.py train --dataset=PATH`."
             ) from error
 
     @property
-    def thresholds(self) -> list[tuple[float, float | None]]:
-        """Promised false-positive rates with their scores, as the manifest holds them."""
-        return [(entry["fpr"], entry["score"]) for entry in self.manifest["thresholds"]]
+    def weights_sha256(self) -> str:
+        """What tells this model from any other one."""
+        return str(self.manifest["files"]["weights"]["sha256"])
 
-    def score(self, texts: PackedTexts, *, n_jobs: int = 1) -> Float64Array:
-        """Return the scores alone, float64 (n, n_outputs), with the texts spread over threads."""
+    def profile(self, name: str = GENERAL) -> Profile:
+        """Return a profile that came with the model.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if not self.detection:
+            raise UsageError(
+                f"Profiles are for human/llm models; this one tells {len(self.classes)} classes apart."
+            )
+        if name not in self.profiles:
+            raise UsageError(
+                f"This model has no profile {name}; it has {', '.join(self.profiles)}."
+            )
+        return self.profiles[name]
+
+    def score(self, texts: PackedTexts, *, n_jobs: int = 1) -> tuple[Float64Array, Int32Array]:
+        """Return scores, float64 (n, n_outputs), and words, int32 (n,), with the texts spread over threads."""
         with ThreadPoolExecutor(n_jobs) as pool:
-            parts = pool.map(self.scorer.decision_function, texts.split(n_jobs))
-            return np.concatenate([scores for scores, _ in parts])
-
-    def predict(self, texts: PackedTexts) -> Predictions:
-        """Score texts."""
-        scores, statistics = self.scorer.decision_function(texts)
-        p_value = (
-            calibration.p_values(scores[:, 0], self.human_scores) if self.detection else np.empty(0)
+            parts = list(pool.map(self.scorer.decision_function, texts.split(n_jobs)))
+        return (
+            np.concatenate([scores for scores, _ in parts]),
+            np.concatenate([statistics[:, _COLUMN["words"]] for _, statistics in parts]),
         )
+
+    def predict(self, texts: PackedTexts, profile: Profile | None = None) -> Predictions:
+        """Score texts; p-values are those of the given profile, or else of `general`."""
+        scores, statistics = self.scorer.decision_function(texts)
+        words = statistics[:, _COLUMN["words"]]
+        p_value = np.empty(0)
+        if self.detection:
+            p_value = (profile or self.profile()).p_values(scores[:, 0], words)
         return Predictions(
             scores,
             probabilities(scores),
-            statistics[:, _COLUMN["words"]],
+            words,
+            statistics[:, _COLUMN["function_words"]],
             statistics[:, _OBFUSCATION].sum(axis=1),
             p_value,
         )
 
-    def check_rate(self, fpr: float) -> None:
-        """Refuse a false-positive rate that this model cannot promise.
-
-        Raises:
-            UsageError: the rate is no rate, or too small for the number of human texts behind the model.
-        """
-        if self.detection:
-            calibration.check_rate(fpr, len(self.human_scores))
-
     def verdicts(self, predictions: Predictions, fpr: float) -> tuple[list[str], list[str]]:
         """Return verdict and reason of each text (see `calibration.verdicts`)."""
-        if not self.detection:
-            raise UsageError(
-                f"Verdicts are for human/llm models; this one tells {len(self.classes)} classes apart."
-            )
-        return calibration.verdicts(
-            predictions.p_value, predictions.scores[:, 0], predictions.words, fpr
+        evidence = Evidence(
+            predictions.p_value,
+            predictions.scores[:, 0],
+            predictions.words,
+            predictions.function_words,
+            predictions.obfuscation,
         )
+        return calibration.verdicts(evidence, fpr=fpr, human_below=self.human_below)
 
 
 def _check(manifest: dict[str, Any], arrays: Arrays) -> None:
@@ -129,8 +148,10 @@ def _check(manifest: dict[str, Any], arrays: Arrays) -> None:
     n_outputs = 1 if n_classes == 2 else n_classes
     if arrays["coef"].shape[1:] != (n_outputs,) or arrays["intercept"].shape != (n_outputs,):
         raise ValueError(f"coef and intercept do not fit {n_classes} classes")
-    if not all({"fpr", "score"} <= set(entry) for entry in manifest["thresholds"]):
-        raise ValueError("a threshold without fpr or score")
+    if manifest["task"]["detection"] and GENERAL not in manifest["profiles"]:
+        raise ValueError(f"a detector without the profile {GENERAL}")
+    if manifest["normalisation"] != table_fingerprint():
+        raise ValueError("texts were normalised by another table")
 
 
 def _scorer(manifest: dict[str, Any], arrays: Arrays) -> Scorer:

@@ -94,15 +94,40 @@ class TextReport:
 
 
 @dataclass(frozen=True)
+class CalibrateReport:
+    """The outcome of making a site profile. flagged: share of its texts that the general profile calls llm at 1 %."""
+
+    profile: str
+    file: str
+    n_texts: int
+    n_left_out: int
+    smallest_fpr: float
+    flagged: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"profile {self.profile} from {self.n_texts} human texts, {self.n_left_out} rows left out; "
+            f"{100 * self.flagged:.1f} % of them would be called llm by the general profile at 1 %\n"
+            f"smallest false-positive rate it can promise: {self.smallest_fpr:.4g}\n"
+            f"use it with --profile={self.profile}; it is kept in {self.file}"
+        )
+
+
+@dataclass(frozen=True)
 class ModelInfo:
-    """What a model folder says of itself."""
+    """What a model folder says of itself; site_profiles: name -> in use, or stale."""
 
     folder: str
     manifest: dict[str, Any] = field(repr=False)
+    site_profiles: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the folder and the manifest."""
-        return {"folder": self.folder, **self.manifest}
+        return {"folder": self.folder, "site_profiles": self.site_profiles, **self.manifest}
 
     def __str__(self) -> str:
         data, task, figures = (self.manifest[k] for k in ("data", "task", "metrics"))
@@ -113,20 +138,22 @@ class ModelInfo:
             else f"accuracy {figures['accuracy']:.4f}, macro F1 {figures['macro_f1']:.4f}"
         )
         lines = [
-            f"model in {self.folder}, made by ai_detect {self.manifest['package_version']} "
+            f"{self.folder}, made by ai_detect {self.manifest['package_version']} "
             f"on {self.manifest['created']}",
             f"kind: {self.manifest['config']['model']}; classes: {', '.join(task['classes'][:10])}"
             + (f" and {len(task['classes']) - 10} more" if len(task["classes"]) > 10 else ""),
             f"trained on {data['texts']} texts of {data['dataset']}; out of fold: {quality}",
         ]
-        for entry in self.manifest["thresholds"]:
+        for rate in figures.get("rates", ()):
             lines.append(
-                f"at a promised false-positive rate of {entry['fpr']:g}: "
-                + (
-                    "too few human texts to promise it"
-                    if entry["score"] is None
-                    else f"threshold {entry['score']:.3f}, achieved {entry['achieved_fpr']:.4f}, "
-                    f"LLM texts caught {entry['tpr']:.4f}"
-                )
+                f"at a promised false-positive rate of {rate['promised_fpr']:g}: achieved "
+                f"{rate['achieved_fpr']['value']:.4f} over all human texts, LLM texts caught {rate['tpr']:.4f}"
             )
+        for name, profile in self.manifest["profiles"].items():
+            lines.append(
+                f"profile {name}: for {profile['population']}; {profile['texts']} human texts, smallest promise "
+                f"{profile['floor']:.4g}"
+            )
+        for name, state in self.site_profiles.items():
+            lines.append(f"site profile {name}: {state}")
         return "\n".join(lines)

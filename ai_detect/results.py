@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from ai_detect.calibration import shifted
 from ai_detect.data import Batch
 from ai_detect.errors import DataError, UsageError
 from ai_detect.predictor import Predictions, Predictor
@@ -34,7 +35,13 @@ def results_header(predictor: Predictor, *, details: bool) -> tuple[str, ...]:
 
 
 def prediction_rows(
-    predictor: Predictor, batch: Batch, predictions: Predictions, *, fpr: float, details: bool
+    predictor: Predictor,
+    batch: Batch,
+    predictions: Predictions,
+    *,
+    fpr: float,
+    prior: float,
+    details: bool,
 ) -> tuple[list[tuple[object, ...]], list[str]]:
     """Return the rows of a batch, and the verdict (detection) or label of each good one.
 
@@ -44,7 +51,7 @@ def prediction_rows(
     if predictor.detection:
         called, reasons = predictor.verdicts(predictions, fpr)
         rows: list[tuple[object, ...]] = list(
-            zip(batch.ids, predictions.probability[:, 1].tolist(), strict=True)
+            zip(batch.ids, shifted(predictions.probability[:, 1], prior).tolist(), strict=True)
         )
         if details:
             columns = (predictions.words, predictions.p_value, predictions.obfuscation)

@@ -11,6 +11,7 @@ scripts that look like Latin ones, zero-width and control characters, markdown m
 `scripts/make_unicode_table.py`; `kernels.canonicalise` reads it in the hot path, `canonical_text` does so in Python.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+_TABLE = Path(__file__).with_name("unicode_table.npz")
 
 UInt8Array = npt.NDArray[np.uint8]
 Int64Array = npt.NDArray[np.int64]
@@ -129,10 +132,16 @@ def pack_entry(first: int, last: int, undone: Undone, length: int, offset: int) 
 
 
 @cache
+def table_fingerprint() -> str:
+    """Return the SHA-256 of the shipped table: a model scores rightly only with the one it was trained with."""
+    return hashlib.sha256(_TABLE.read_bytes()).hexdigest()
+
+
+@cache
 def code_point_table(lowercase: bool) -> CodePointTable:
     """Return the shipped table; with `lowercase`, letters are folded to lower case as well."""
     prefix = "lower" if lowercase else "cased"
-    with np.load(Path(__file__).with_name("unicode_table.npz"), allow_pickle=False) as table:
+    with np.load(_TABLE, allow_pickle=False) as table:
         return CodePointTable(*(table[f"{prefix}_{name}"] for name in ("pages", "entries", "pool")))
 
 

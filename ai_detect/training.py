@@ -9,16 +9,27 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ai_detect import calibration, ensemble
+from ai_detect import calibration, ensemble, profiles
 from ai_detect.config import TrainConfig
 from ai_detect.data import Corpus
 from ai_detect.evaluation import Evaluation, evaluate
 from ai_detect.kernels import statistics
 from ai_detect.labels import LabelCode, encode_labels
+from ai_detect.profiles import Profile
 from ai_detect.scorer import Arrays
+from ai_detect.text import table_fingerprint
 
 logger = logging.getLogger(__name__)
+
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+Int32Array = npt.NDArray[np.int32]
+
+# Words from which a band of lengths begins, and the human texts that make a population of its own in a band.
+BANDS = (50, 100, 200, 350)
+MIN_POPULATION = 500
 
 _SINGLY = "them, but may have seen others of their group, since a class has one group only: expect less elsewhere."
 
@@ -33,8 +44,30 @@ class TrainedModel:
     evaluation: Evaluation
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a training run may be told about its texts beyond their labels.
+
+    weights: float64 (n,), 0 for texts to leave out; folds: int64 (n,), the fold each text is held out in for p-values;
+    known_folds: int64 (n,), others for the probability; calibrates: bool (n,), texts good enough to measure by;
+    essay: bool (n,), the texts that the profile `essay` is for.
+    """
+
+    weights: Float64Array
+    folds: Int64Array
+    known_folds: Int64Array
+    calibrates: npt.NDArray[np.bool_]
+    essay: npt.NDArray[np.bool_]
+
+
 def run(
-    corpus: Corpus, config: TrainConfig, *, dataset: str, package_version: str, n_jobs: int
+    corpus: Corpus,
+    config: TrainConfig,
+    *,
+    dataset: str,
+    package_version: str,
+    plan: Plan | None = None,
+    n_jobs: int,
 ) -> TrainedModel:
     """Train on a corpus.
 
@@ -43,6 +76,7 @@ def run(
         config: settings, as the user gave them.
         dataset: the name of the dataset, for the manifest.
         package_version: of ai_detect, for the manifest.
+        plan: weights, folds and essays, where they are known better than the rules know them.
         n_jobs: threads.
 
     Raises:
@@ -59,24 +93,22 @@ def run(
         corpus.texts.n_bytes / 1e6,
         _shortened(counts),
     )
-    trained = ensemble.train(corpus.texts, y, corpus.groups, config, n_jobs=n_jobs)
-    # As float32, in which the human scores are kept: thresholds and figures come from the very numbers compared later.
-    scores = trained.out_of_fold.astype(np.float32).astype(np.float64)
-    human_scores = (
-        np.sort(scores[y == 0, 0].astype(np.float32)) if code.detection else np.zeros(0, np.float32)
-    )
-    thresholds = (
-        calibration.thresholds(human_scores.astype(np.float64), scores[y == 1, 0])
-        if code.detection
-        else ()
-    )
-    evaluation = evaluate(
-        scores,
+    trained = ensemble.train(
+        corpus.texts,
         y,
-        np.full(len(y), "out of fold"),
-        code.classes,
-        [(threshold.fpr, threshold.score) for threshold in thresholds],
+        corpus.groups,
+        config,
+        weights=plan.weights if plan else None,
+        folds=plan.folds if plan else None,
+        known_folds=plan.known_folds if plan else None,
+        n_jobs=n_jobs,
     )
+    # As float32, in which curves are kept: figures come from the very numbers that are compared later.
+    scores = trained.out_of_fold.astype(np.float32).astype(np.float64)
+    found = _profiles(scores[:, 0], y, words, corpus.populations, plan) if code.detection else []
+    p_values = found[0].p_values(scores[:, 0], words) if found else np.empty(0)
+    evaluation = evaluate(scores, y, np.full(len(y), "out of fold"), code.classes, p_values)
+    described, curves = profiles.to_arrays(found)
     if not trained.is_grouped:
         logger.warning(
             "a class comes from one group only, so texts were held out one by one: expect less on texts from elsewhere"
@@ -105,12 +137,43 @@ def run(
             "out_of_fold": evaluation.to_dict()["overall"],
             "whole_groups_held_out": trained.is_grouped,
         },
-        "thresholds": [threshold.to_dict() for threshold in thresholds],
+        "normalisation": table_fingerprint(),
+        "profiles": described,
+        "human_below": {
+            "score": float(np.quantile(scores[y == 1, 0], calibration.MISS_RATE)),
+            "miss_rate": calibration.MISS_RATE,
+        },
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "numba")},
     }
-    arrays = trained.scorer.to_arrays() | {"human_scores": human_scores}
+    arrays = trained.scorer.to_arrays() | curves
     return TrainedModel(manifest, arrays, model_card(manifest, code), evaluation)
+
+
+def _profiles(
+    scores: Float64Array,
+    y: Int64Array,
+    words: Int32Array,
+    populations: npt.NDArray[np.object_],
+    plan: Plan | None,
+) -> list[Profile]:
+    """Build the profiles of a detector from the out-of-fold scores of its human texts."""
+    human = (y == 0) & (plan.calibrates if plan else True)
+    whom = {profiles.GENERAL: ("each population of human texts among the training texts", human)}
+    if plan:
+        whom["essay"] = ("each population of student and ESL essays", human & plan.essay)
+    return [
+        profiles.build(
+            name,
+            population,
+            scores[rows],
+            words[rows],
+            populations[rows],
+            bands=BANDS,
+            min_texts=MIN_POPULATION,
+        )
+        for name, (population, rows) in whom.items()
+    ]
 
 
 def model_card(manifest: dict[str, Any], code: LabelCode) -> str:
@@ -144,14 +207,12 @@ def model_card(manifest: dict[str, Any], code: LabelCode) -> str:
     if code.detection:
         lines += [
             "",
-            "| promised false-positive rate | threshold (log-odds) | achieved | LLM texts caught |",
-            "|---|---|---|---|",
+            "| promised false-positive rate | achieved over all human texts | LLM texts caught |",
+            "|---|---|---|",
         ]
-        for entry in manifest["thresholds"]:
-            score = "too few human texts" if entry["score"] is None else f"{entry['score']:.3f}"
-            lines.append(
-                f"| {entry['fpr']:g} | {score} | {entry['achieved_fpr']:.4f} | {entry['tpr']:.4f} |"
-            )
+        for rate in figures["rates"]:
+            achieved = rate["achieved_fpr"]["value"]
+            lines.append(f"| {rate['promised_fpr']:g} | {achieved:.4f} | {rate['tpr']:.4f} |")
         lines += [
             "",
             "A verdict is evidence to weigh, never proof: no text should be punished on it alone. The rates hold for "

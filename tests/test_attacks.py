@@ -174,7 +174,7 @@ def predictor(trained: Path) -> Predictor:
 @pytest.mark.parametrize("name", UNDOABLE)
 def test_undoable_attacks_leave_the_scores_as_they_are(name: str, predictor: Predictor) -> None:
     texts = sample(20)
-    clean, after = (
+    (clean, _), (after, _) = (
         predictor.score(PackedTexts.pack(part)) for part in (texts, attacked(name, texts))
     )
     np.testing.assert_array_equal(clean, after)

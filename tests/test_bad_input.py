@@ -445,11 +445,16 @@ class TestModels:
         assert all(0 <= float(row["generated"]) <= 1 for row in place.results())
 
     def test_no_model_anywhere(self, tmp_path: Path) -> None:
-        """A model may ship with the package; without one, the sentence says how to make one."""
+        """A model comes with the package, and the answer says that it was used."""
         done = Place(tmp_path).predict(write_labelled(tmp_path / "d.csv"))
-        if done.returncode != 0:
-            check_refusal(done, "no model", "train --dataset=", codes=[1])
-            assert not (tmp_path / "data" / "results.csv").exists()
+        assert done.returncode == 0
+        assert "the model that comes with ai_detect" in done.stdout
+
+    def test_a_path_that_is_no_folder_holds_no_model(self, tmp_path: Path) -> None:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "model").write_text("not a folder")
+        done = Place(tmp_path).predict(write_labelled(tmp_path / "d.csv"))
+        check_refusal(done, "data/model", codes=[1])
 
 
 # Root may read and write anywhere; without these capabilities it may not, from the next program on.

@@ -1,139 +1,27 @@
-"""What may be said about a text: p-values, thresholds and verdicts, worked by hand and as laws."""
+"""What may be said about a text: probabilities at a prior, and verdicts with their reasons."""
+
+import csv
+import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from ai_detect import calibration
-from ai_detect.calibration import PROMISED_RATES, Threshold
+from ai_detect import My_TextClassifier_Model, calibration
+from ai_detect.calibration import Evidence
 from ai_detect.errors import UsageError
 
-# Scores as a model keeps them: float32 numbers, in coarse steps so that ties are the rule.
-HUMANS = st.lists(st.integers(-30, 30).map(lambda i: float(np.float32(i / 7))), max_size=250)
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+SHARES = st.floats(1e-6, 1 - 1e-6)
 
 
-def by_rate(human: object, llm: object = (0.0,)) -> dict[float, Threshold]:
-    found = calibration.thresholds(np.asarray(human, float), np.asarray(llm, float))
-    return {threshold.fpr: threshold for threshold in found}
-
-
-@pytest.mark.parametrize(
-    ("n", "fpr", "expected"),
-    [
-        (18, 0.05, None),
-        (19, 0.05, 18),  # none at or above it: just above the largest, number 18
-        (38, 0.05, 37),
-        (39, 0.05, 37),  # one at or above it: just above the second largest
-        (98, 0.01, None),
-        (99, 0.01, 98),
-        (198, 0.01, 197),
-        (199, 0.01, 197),
-        (998, 0.001, None),
-        (999, 0.001, 998),
-        (0, 0.05, None),
-    ],
-)
-def test_thresholds_by_hand(n: int, fpr: float, expected: int | None) -> None:
-    threshold = by_rate(np.arange(n, dtype=float))[fpr]
-    if expected is None:
-        assert threshold == Threshold(fpr, None, 0.0, 0.0)
-    else:
-        assert threshold.score == np.nextafter(float(expected), np.inf)
-        assert threshold.achieved_fpr == (n - 1 - expected) / n
-
-
-@pytest.mark.parametrize(
-    ("human", "above"),
-    [
-        ([0.0] * 97 + [1.0, 1.0], 1.0),  # 1 % of 100 allows none: above the tie at the top
-        ([0.0] * 99, 0.0),
-        ([0.0] * 197 + [1.0, 1.0], 1.0),  # 1 % of 200 allows one, and the tie has two
-        ([0.0] * 198 + [1.0], 0.0),
-        ([*range(197), 500.0, 500.0], 500.0),
-    ],
-)
-def test_tied_humans_stay_below_the_threshold_together(human: list[float], above: float) -> None:
-    assert by_rate(human)[0.01].score == np.nextafter(above, np.inf)
-
-
-def test_shares_are_of_the_calibration_texts() -> None:
-    threshold = by_rate(np.arange(199.0), [0.0, 197.5, 198.0, 1000.0])[0.01]
-    assert threshold.achieved_fpr == 1 / 199
-    assert threshold.tpr == 0.75
-    assert threshold.to_dict() == {
-        "fpr": 0.01,
-        "score": np.nextafter(197.0, np.inf),
-        "achieved_fpr": 1 / 199,
-        "tpr": 0.75,
-    }
-
-
-@given(HUMANS, st.lists(st.floats(-5, 5, width=32), max_size=20))
-@example([1.0] * 19, [])
-@example([float(np.float32(0.1))] * 999, [])
-def test_a_p_value_is_at_most_the_rate_exactly_from_the_threshold_up(
-    human: list[float], others: list[float]
-) -> None:
-    ascending = np.sort(np.array(human, np.float32)).astype(np.float64)
-    own = [*ascending, *np.nextafter(ascending, np.inf), *np.nextafter(ascending, -np.inf)]
-    for threshold in calibration.thresholds(ascending, np.zeros(1)):
-        at = [] if threshold.score is None else [threshold.score]
-        scores = np.array([*own, *others, *at], np.float64)
-        p = calibration.p_values(scores, ascending)
-        reached = np.zeros(len(scores), bool) if not at else scores >= at[0]
-        np.testing.assert_array_equal(p <= threshold.fpr, reached)
-
-
-@given(HUMANS)
-def test_a_higher_rate_never_has_a_higher_threshold(human: list[float]) -> None:
-    found = by_rate(human)
-    scores = [
-        np.inf if (score := found[fpr].score) is None else score for fpr in sorted(PROMISED_RATES)
-    ]
-    assert scores == sorted(scores, reverse=True)
-    assert all(threshold.achieved_fpr <= threshold.fpr for threshold in found.values())
-
-
-@given(HUMANS, st.integers(0, 2**32 - 1))
-def test_the_order_of_the_human_texts_does_not_matter(human: list[float], seed: int) -> None:
-    shuffled = np.random.default_rng(seed).permutation(human)
-    assert by_rate(shuffled) == by_rate(human)
-
-
-@pytest.mark.parametrize("n", [19, 99, 150, 999])
-@pytest.mark.parametrize("steps", [3, 1e9], ids=["ties", "no ties"])
-def test_the_promise_holds_for_fresh_texts_of_the_same_population(n: int, steps: float) -> None:
-    rng = np.random.default_rng(0)
-    for fpr in PROMISED_RATES:
-        if n + 1 < 1 / fpr:
-            continue
-        shares = []
-        for _ in range(300):
-            human, fresh = np.sort(np.round(rng.normal(size=(2, n)) * steps) / steps)
-            called = calibration.p_values(fresh, human) <= fpr
-            score = by_rate(human)[fpr].score
-            assert score is not None
-            np.testing.assert_array_equal(called, fresh >= score)
-            shares.append(called.mean())
-        error = np.std(shares) / np.sqrt(len(shares))
-        assert np.mean(shares) <= fpr + 4 * error
-        if steps > 3 and (n + 1) * fpr % 1 == 0:  # and nothing is given away
-            assert np.mean(shares) >= fpr - 4 * error
-
-
-def test_p_values_by_hand() -> None:
-    human = np.array([1.0, 2.0, 2.0, 3.0])
-    found = calibration.p_values(np.array([0.0, 1.0, 2.0, 2.5, 3.0, 4.0]), human)
-    np.testing.assert_allclose(found, np.array([5, 5, 4, 2, 2, 1]) / 5)
-    np.testing.assert_array_equal(calibration.p_values(np.array([0.0, 9.0]), np.zeros(0)), [1, 1])
-
-
-@given(HUMANS)
-def test_p_values_fall_with_the_score(human: list[float]) -> None:
-    p = calibration.p_values(np.linspace(-6, 6, 50), np.sort(human))
-    assert (np.diff(p) <= 0).all()
-    assert ((p > 0) & (p <= 1)).all()
+def evidence(
+    p: float, score: float, words: int = 100, function_words: int = 40, obfuscation: int = 0
+) -> Evidence:
+    counts = (np.array([count], np.int32) for count in (words, function_words, obfuscation))
+    return Evidence(np.array([p]), np.array([score]), *counts)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +30,11 @@ def test_p_values_fall_with_the_score(human: list[float]) -> None:
         (0.01, 3.0, 50, "llm", ""),
         (0.001, 3.0, 500, "llm", ""),
         (0.001, -1.0, 500, "llm", ""),  # the verdict rests on the p-value
+        (0.001, -9.0, 500, "llm", ""),  # even where most LLM texts score higher
         (0.0101, 3.0, 500, "unsure", "between thresholds"),
         (0.5, 0.0, 500, "unsure", "between thresholds"),
-        (0.5, -0.001, 500, "human", ""),
+        (0.5, -1.5, 500, "unsure", "between thresholds"),
+        (0.5, -1.501, 500, "human", ""),
         (1.0, -9.0, 50, "human", ""),
         (0.001, 9.0, 49, "unsure", "under 50 words"),
         (1.0, -9.0, 49, "unsure", "under 50 words"),
@@ -152,38 +42,133 @@ def test_p_values_fall_with_the_score(human: list[float]) -> None:
     ],
 )
 def test_verdicts(p: float, score: float, words: int, verdict: str, reason: str) -> None:
-    found = calibration.verdicts(
-        np.array([p]), np.array([score]), np.array([words], np.int32), 0.01
-    )
-    assert found == ([verdict], [reason])
+    found = evidence(p, score, words, function_words=words // 2)
+    assert calibration.verdicts(found, fpr=0.01, human_below=-1.5) == ([verdict], [reason])
+
+
+LLM, BETWEEN, HUMAN = (0.001, 3.0), (0.2, 0.0), (0.9, -3.0)
 
 
 @pytest.mark.parametrize(
-    ("fpr", "n", "needed"),
+    ("p_and_score", "words", "function_words", "obfuscation", "verdict", "reason"),
     [
-        (0.01, 98, "at least 99"),
-        (0.05, 18, "at least 19"),
-        (0.001, 500, "at least 999"),
-        (0.5, 0, "at least 1"),
-        (0.003, 300, "at least 333"),
-        (1e-300, 10, r"at least 1e\+300"),
-        (1e-320, 10, "at least inf"),
-        (0.0, 1000, "not a rate"),
-        (1.0, 1000, "not a rate"),
-        (-0.1, 1000, "not a rate"),
-        (5, 1000, "not a rate"),
-        (float("nan"), 1000, "not a rate"),
+        # English has 12 function words in 100.
+        (LLM, 100, 12, 0, "llm", ""),
+        (LLM, 100, 11, 0, "unsure", "not English"),
+        (BETWEEN, 100, 11, 0, "unsure", "not English"),
+        (HUMAN, 100, 12, 0, "human", ""),
+        (HUMAN, 100, 11, 0, "unsure", "not English"),
+        (HUMAN, 1000, 0, 900, "unsure", "not English"),
+        (HUMAN, 49, 0, 900, "unsure", "under 50 words"),
+        # Hidden characters: 5 or more, and 5 in 100 words.
+        (HUMAN, 100, 40, 4, "human", ""),
+        (HUMAN, 100, 40, 5, "unsure", "obfuscated"),
+        (HUMAN, 60, 40, 4, "human", ""),
+        (HUMAN, 200, 40, 9, "human", ""),
+        (HUMAN, 200, 40, 10, "unsure", "obfuscated"),
+        (BETWEEN, 100, 40, 5, "unsure", "obfuscated"),
+        (BETWEEN, 100, 40, 4, "unsure", "between thresholds"),
+        (LLM, 100, 40, 90, "llm", ""),  # hiding does not help
     ],
 )
-def test_rates_that_cannot_be_promised(fpr: float, n: int, needed: str) -> None:
-    with pytest.raises(UsageError, match=needed):
-        calibration.check_rate(fpr, n)
+def test_reasons_not_to_say(
+    p_and_score: tuple[float, float],
+    words: int,
+    function_words: int,
+    obfuscation: int,
+    verdict: str,
+    reason: str,
+) -> None:
+    found = evidence(*p_and_score, words, function_words, obfuscation)
+    assert calibration.verdicts(found, fpr=0.01, human_below=-1.5) == ([verdict], [reason])
 
 
-@pytest.mark.parametrize(("fpr", "n"), [(0.01, 99), (0.05, 19), (0.001, 999), (0.5, 1), (0.9, 1)])
-def test_rates_that_can_be_promised_can_be_reached(fpr: float, n: int) -> None:
-    calibration.check_rate(fpr, n)
-    assert calibration.p_values(np.array([1.0]), np.zeros(n))[0] <= fpr
+def test_texts_are_judged_one_by_one() -> None:
+    cases = list(itertools.product((LLM, BETWEEN, HUMAN), (49, 100), (0, 40), (0, 30)))
+    rows = [evidence(*values, *counts) for values, *counts in cases]
+    together = Evidence(
+        *(
+            np.concatenate([getattr(row, name) for row in rows])
+            for name in ("p_value", "score", "words", "function_words", "obfuscation")
+        )
+    )
+    called, reasons = calibration.verdicts(together, fpr=0.01, human_below=-1.5)
+    alone = [calibration.verdicts(row, fpr=0.01, human_below=-1.5) for row in rows]
+    assert [([one], [why]) for one, why in zip(called, reasons, strict=True)] == alone
+    assert set(called) == {"human", "llm", "unsure"}
+    assert set(reasons) == {
+        "", "under 50 words", "not English", "obfuscated", "between thresholds",
+    }  # fmt: skip
+    assert {type(value) for value in called + reasons} == {str}
+    nothing = Evidence(*(np.zeros(0) for _ in range(5)))  # type: ignore[arg-type]
+    assert calibration.verdicts(nothing, fpr=0.01, human_below=0.0) == ([], [])
+
+
+@pytest.mark.parametrize("fpr", [0.05, 0.01, 0.001])
+def test_a_p_value_of_just_the_rate_is_enough(fpr: float) -> None:
+    for p, verdict in ((fpr, "llm"), (fpr * (1 + 1e-9), "unsure")):
+        assert calibration.verdicts(evidence(p, 3.0), fpr=fpr, human_below=0.0)[0] == [verdict]
+
+
+@given(st.lists(st.just(0.0) | st.floats(1e-300, 1)))
+def test_at_equal_priors_a_probability_stays(probability: list[float]) -> None:
+    stated = np.array(probability)
+    np.testing.assert_array_equal(calibration.shifted(stated, 0.5), stated)
+
+
+@given(SHARES, SHARES)
+def test_a_prior_adds_its_log_odds(probability: float, prior: float) -> None:
+    (found,) = calibration.shifted(np.array([probability]), prior)
+    odds = probability / (1 - probability) * prior / (1 - prior)
+    assert found == pytest.approx(odds / (1 + odds), rel=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=2), st.lists(SHARES, min_size=2, max_size=2))
+def test_more_likely_stays_more_likely(probability: list[float], prior: list[float]) -> None:
+    (low, high), (rare, common) = sorted(probability), sorted(prior)
+    values = np.array([low, high])
+    first, second = calibration.shifted(values, rare)
+    assert 0 <= first <= second * (1 + 1e-12) <= 1 + 1e-12
+    assert (
+        calibration.shifted(values, rare) <= calibration.shifted(values, common) * (1 + 1e-12)
+    ).all()
+    # What is sure stays sure.
+    np.testing.assert_array_equal(calibration.shifted(np.array([0.0, 1.0]), rare), [0, 1])
+
+
+@pytest.mark.parametrize("prior", [0.0, 1.0, -0.1, 1.5, float("nan"), float("inf")])
+def test_what_is_no_share_is_no_prior(prior: float) -> None:
+    with pytest.raises(UsageError, match=r"--prior=.* is not a share: give the share of LLM texts"):
+        calibration.shifted(np.zeros(0), prior)
+
+
+def test_a_prior_moves_probabilities_and_no_verdict(trained: Path, tmp_path: Path) -> None:
+    classifier = My_TextClassifier_Model(data_dir=str(trained / "data"))
+    tables = []
+    for prior in (0.02, 0.5, 0.9):
+        output = tmp_path / f"{prior}.csv"
+        classifier.predict(
+            dataset=str(SAMPLE / "test.csv"),
+            output=str(output),
+            details=True,
+            fpr=0.05,
+            prior=prior,
+        )
+        with output.open(encoding="utf-8", newline="") as file:
+            tables.append(list(csv.DictReader(file)))
+    for rare, even, common in zip(*tables, strict=True):
+        low, stated, high = (float(row.pop("generated")) for row in (rare, even, common))
+        assert low < stated < high
+        assert low == pytest.approx(calibration.shifted(np.array([stated]), 0.02)[0])
+        assert rare == even == common
+    verdicts = {row["verdict"] for row in tables[0]}
+    assert verdicts >= {"human", "llm"}
+    texts = [
+        classifier.predict(text="I think so, and so do they. " * 10, prior=prior)
+        for prior in (0.02, 0.9)
+    ]
+    assert len({text.verdict for text in texts}) == 1  # type: ignore[union-attr]
+    assert len({text.probability for text in texts}) == 2  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.05, 0.9])

@@ -28,6 +28,7 @@ BASE: dict[str, dict[str, str]] = {
     "predict": {"dataset": "rows.csv"},
     "evaluate": {"dataset": "rows.csv"},
     "explain": {"dataset": "rows.csv", "limit": "2"},
+    "calibrate": {"dataset": "people.csv", "profile": "lyceum"},
     "info": {},
     "log": {},
     "version": {},
@@ -65,9 +66,16 @@ CHANGES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
         "text": ("Others, however, say the opposite.", {"dataset": ""}),
         "output": ("elsewhere.csv", {}),
         "details": ("true", {}),
+        "profile": ("school", {}),
         "fpr": ("0.2", {}),
+        "prior": ("0.1", {}),
     },
-    "evaluate": {**READING, "label_column": ("second_label", {}), "by": ("prompt_id", {})},
+    "evaluate": {
+        **READING,
+        "label_column": ("second_label", {}),
+        "by": ("prompt_id", {}),
+        "profile": ("school", {}),
+    },
     "explain": {
         **{name: change for name, change in READING.items() if name != "strict"},
         "id_column": ("name", {"dataset": "named.csv"}),
@@ -75,7 +83,13 @@ CHANGES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
         "html": ("pages", {}),
         "windows": ("true", {}),
         "limit": ("1", {}),
+        "profile": ("school", {}),
         "fpr": ("0.2", {}),
+    },
+    "calibrate": {
+        **READING,
+        "text_column": ("second", {"dataset": "rows.csv"}),
+        "profile": ("academy", {}),
     },
     "log": {"lines": ("1", {})},
 }
@@ -116,12 +130,15 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "text": ("Not both.", 2, "either --dataset"),
         "output": ("data", 1, "folder"),
         "details": ("perhaps", 2, "true or false"),
+        "profile": ("academy", 2, "no profile academy"),
         "fpr": ("1.5", 2, "between 0 and 1"),
+        "prior": ("1.5", 2, "share of LLM texts you expect"),
     },
     "evaluate": {
         **REFUSED_READING,
         "label_column": ("absent", 1, "no column 'absent'"),
         "by": ("absent", 1, "no column 'absent', asked for as the group"),
+        "profile": ("../school", 2, "is no name"),
     },
     "explain": {
         **{
@@ -134,7 +151,12 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "html": ("rows.csv", 1, "rows.csv"),
         "windows": ("perhaps", 2, "true or false"),
         "limit": ("-1", 2, "negative"),
+        "profile": ("academy", 2, "no profile academy"),
         "fpr": ("1.5", 2, "between 0 and 1"),
+    },
+    "calibrate": {
+        **{name: refusal for name, refusal in REFUSED_READING.items() if name != "n_jobs"},
+        "profile": ("general", 2, "comes with the model"),
     },
     "log": {"lines": ("-1", 2, "negative"), "follow": ("perhaps", 2, "true or false")},
 }
@@ -151,7 +173,10 @@ def words(command: str, options: dict[str, str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def files(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the detector of the sample in ./data/model and datasets of 60 rows. Not to be changed."""
+    """A folder with the detector of the sample in ./data/model and datasets of 60 rows. Not to be changed.
+
+    The model has a profile `school` of human texts.
+    """
     folder = tmp_path_factory.mktemp("files")
     shutil.copytree(trained / "data" / "model", folder / "data" / "model")
     sample = rows_of(SAMPLE / "train.csv")
@@ -184,6 +209,14 @@ def files(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.writeheader()
             writer.writerows(table)
     (folder / "settings.toml").write_text("seed = 5\n")
+    people = folder / "people.csv"
+    with people.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["text"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(row for row in sample if row["generated"] == "0")
+    My_TextClassifier_Model(data_dir=str(folder / "data")).calibrate(
+        dataset=str(people), profile="school"
+    )
     (folder / "data" / "log_file.log").write_text("one\ntwo\nthree\n")
     return folder
 
@@ -214,7 +247,7 @@ def outcome(
         made = {
             str(path.relative_to(folder)): path.read_bytes()
             for path in folder.rglob("*")
-            if path.suffix in (".npz", ".csv")
+            if path.suffix in (".npz", ".csv") or path.parent.name == "profiles"
         }
         show = re.sub(r"[0-9.]+ s\b|\d{4}-\d\d-\d\dT\S+", "", printed.getvalue())
         known[tuple(argv)] = (code, show, made)
@@ -320,10 +353,16 @@ def test_the_folders_can_be_moved(option: str, files: Path, tmp_path: Path) -> N
         (["predict", "rows.csv"], 2),
         (["predict", "--dataset=rows.csv", "--fpr=0.0001"], 2),
         (["predict", "--dataset=absent.csv"], 1),
-        (["predict", "--dataset=rows.csv", "--data_dir=absent"], 1),
+        (["predict", "--dataset=rows.csv", "--data_dir=rows.csv"], 1),
+        (["predict", "--dataset=rows.csv", "--data_dir=absent"], 0),
         (["evaluate", "--dataset=settings.toml"], 1),
         (["info"], 0),
-        (["info", "--data_dir=absent"], 1),
+        (["info", "--data_dir=absent"], 0),
+        (["calibrate", "--dataset=rows.csv"], 2),
+        (["calibrate", "--dataset=rows.csv", "--profile=essay"], 2),
+        (["calibrate", "--dataset=people.csv", "--profile=academy"], 0),
+        (["predict", "--dataset=rows.csv", "--profile=school", "--fpr=0.005"], 0),
+        (["predict", "--dataset=rows.csv", "--profile=school", "--fpr=0.001"], 2),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -335,7 +374,7 @@ def test_exit_codes(argv: list[str], code: int, files: Path, tmp_path: Path) -> 
     log.close()
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "info"])
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "calibrate", "info"])
 def test_json_is_one_valid_document(
     command: str, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -467,7 +506,10 @@ class TestProcess:
 
     @pytest.mark.parametrize(
         ("argv", "code"),
-        [(["predict", "--dataset=absent.csv"], 1), (["predict", "--datset=a.csv"], 2)],
+        [
+            (["train", "--dataset=absent.csv", "--tracking=none"], 1),
+            (["predict", "--datset=a.csv"], 2),
+        ],
         ids=["data", "usage"],
     )
     def test_an_error_is_one_line_and_a_code(

@@ -304,6 +304,30 @@ def test_folder_of_tables(tmp_path: Path) -> None:
     assert found.groups == ["p", "b", "c.d", "c.d"]
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({}, "all"),
+        ({"domain": "letter"}, "letter"),
+        ({"domain": "letter", "population": "pupils"}, "pupils"),
+        ({"domain": ""}, "all"),
+    ],
+)
+def test_a_population_is_the_kind_of_writers_and_the_file(
+    columns: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    header, row = ["text", "label", *columns], ["words", "1", *columns.values()]
+    alone = write_table(tmp_path / "t.csv", header, [row])
+    assert [batch.populations for batch in read_batches(str(alone), labelled=True)] == [[expected]]
+    assert [batch.populations for batch in read_batches(str(alone))] == [None]
+    for name in "ab":
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        write_table(tmp_path / "folder" / f"{name}.csv", header, [row, ["", *row[1:]]])
+    corpus = read_corpus(str(tmp_path / "folder"), deduplicate=False)
+    both = expected.replace("all", "")
+    assert corpus.populations.tolist() == [f"{name}, {both}".rstrip(", ") for name in "ab"]
+
+
 def test_groups_by_file(tmp_path: Path) -> None:
     for name in "ab":
         write(tmp_path / f"{name}.csv", "text,label,prompt_id\nwords,1,p\n")

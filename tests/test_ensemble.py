@@ -156,7 +156,7 @@ def test_a_score_is_the_blend_of_the_matrix(n_classes: int, char_ngrams: tuple[i
     X = tfidf.fit_transform(texts)
     folds = assign_folds(y, own_groups(y), config.n_folds, config.seed)
     used = np.flatnonzero(tfidf.idf_)
-    blend = fit_blend(X[:, used], y, folds, ensemble.ENSEMBLE, config, 1)
+    blend = fit_blend(X[:, used], y, np.ones(len(y)), folds, ensemble.ENSEMBLE, config, 1)
     scores, _ = trained.scorer.decision_function(texts)
     np.testing.assert_allclose(scores, X[:, used] @ blend.coef + blend.intercept, atol=1e-4)
     np.testing.assert_allclose(trained.out_of_fold, blend.out_of_fold)
@@ -190,7 +190,7 @@ def test_the_blend_is_the_mean_of_its_members_in_units_of_their_spread(n_classes
         slope, shift = calibration.platt(scores[:, 0], y)
     else:
         slope, shift = calibration.temperature(scores, y), 0.0
-    blend = fit_blend(X, y, folds, ensemble.ENSEMBLE, config, 1)
+    blend = fit_blend(X, y, np.ones(len(y)), folds, ensemble.ENSEMBLE, config, 1)
     np.testing.assert_allclose(blend.coef, slope * coef, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(blend.intercept, slope * intercept + shift, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(blend.out_of_fold, slope * scores + shift, rtol=1e-4, atol=1e-6)
@@ -261,10 +261,11 @@ def test_a_class_that_is_missing_from_a_fold_gets_no_votes_there() -> None:
 class Fixed:
     """A member that says which class it was fitted on, whatever the text."""
 
-    def __init__(self, config: TrainConfig, class_weight: str | None) -> None:
-        del config, class_weight
+    def __init__(self, config: TrainConfig) -> None:
+        del config
 
-    def fit(self, X: Any, y: npt.NDArray[np.int64]) -> "Fixed":
+    def fit(self, X: Any, y: npt.NDArray[np.int64], sample_weight: Any) -> "Fixed":
+        del sample_weight
         self.classes_ = np.unique(y)
         self.coef_, self.intercept_ = np.zeros((3, X.shape[1])), np.zeros(3)
         return self
@@ -278,7 +279,9 @@ class Fixed:
 def test_votes_of_two_remaining_classes_go_to_the_right_columns() -> None:
     y = np.array([0, 0, 1, 1, 2, 2])
     folds = np.array([0, 1, 0, 1, 2, 2])  # the third training part lacks class 2
-    _, scores = ensemble._fit_all(np.zeros((6, 1)), y, folds, {"fixed": Fixed}, CONFIG, 1)
+    scores = ensemble._score_held_out(
+        np.zeros((6, 1)), y, np.ones(6), folds, {"fixed": Fixed}, CONFIG, 1
+    )
     np.testing.assert_array_equal(scores["fixed"][:4], np.tile([1.0, 2.0, 3.0], (4, 1)))
     np.testing.assert_array_equal(scores["fixed"][4:], np.tile([-4.0, 4.0, -4.0], (2, 1)))
 

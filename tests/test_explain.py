@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ai_detect import artifacts
@@ -16,6 +16,7 @@ from ai_detect.explain import explain, windows
 from ai_detect.explanation import ExplainedRow, ExplainReport, Explanation
 from ai_detect.kernels import NgramSpec
 from ai_detect.predictor import Predictor
+from ai_detect.profiles import Curve, Profile
 from ai_detect.reading import read
 from ai_detect.scorer import HeuristicScorer, LinearScorer
 from ai_detect.text import PackedTexts, canonical_text
@@ -50,8 +51,10 @@ def random_predictor(spec: NgramSpec, *, n_classes: int = 2, only_used: bool = F
         weights = weights[used]
     classes = ("human", "llm") if n_classes == 2 else tuple("abcdefgh"[:n_classes])
     scorer = LinearScorer(spec, rows, weights, rng.standard_normal(n_outputs))
-    human_scores = np.sort(rng.standard_normal(200))
-    return Predictor(scorer, classes, n_classes == 2, human_scores, {})
+    curve = Curve.of(rng.standard_normal(200))
+    general = Profile("general", "people at random", (0,), (curve,), 200)
+    profiles = {"general": general} if n_classes == 2 else {}
+    return Predictor(scorer, classes, n_classes == 2, profiles, 0.0, {})
 
 
 MODELS = [
@@ -73,7 +76,7 @@ def total(explanation: Explanation) -> float:
 @given(texts, st.sampled_from(MODELS))
 def test_contributions_add_up_to_the_score(text: str, model: Predictor) -> None:
     explanation = explain(model, text, fpr=0.05)
-    scores = model.score(PackedTexts.pack([text]))[0]
+    scores = model.score(PackedTexts.pack([text]))[0][0]
     assert explanation.score == (scores[0] if len(scores) == 1 else scores.max())
     assert total(explanation) == pytest.approx(explanation.score, abs=1e-4)
     sentences = sum(sentence.contribution for sentence in explanation.sentences)
@@ -93,6 +96,8 @@ def test_a_reading_is_the_canonical_form(text: str, lowercase: bool) -> None:
 
 
 @given(texts)
+@example("0\x85")
+@example("\x85 One.\x85\x85 Two")
 def test_places_lie_in_the_text_in_order(text: str) -> None:
     explanation = explain(MODELS[0], text, fpr=0.05)
     starts = [token.start for token in explanation.tokens]
@@ -102,8 +107,8 @@ def test_places_lie_in_the_text_in_order(text: str) -> None:
     ends = [0]
     for sentence in explanation.sentences:
         assert ends[-1] <= sentence.start < sentence.end <= len(text)
-        assert not text[sentence.start].isspace()
-        assert not text[sentence.end - 1].isspace()
+        for edge in (text[sentence.start], text[sentence.end - 1]):
+            assert edge == "\x85" or not edge.isspace()
         ends.append(sentence.end)
     for token in explanation.tokens:
         assert any(s.start <= token.start and token.end <= s.end for s in explanation.sentences)
@@ -185,7 +190,7 @@ def test_a_model_without_words_is_refused() -> None:
 
 @pytest.mark.parametrize("fpr", [0.05, 0.01, 0.001])
 def test_the_threshold_is_where_the_verdict_begins(fpr: float) -> None:
-    words = "word " * 60
+    words = "the word " * 60
     model = MODELS[0]
     threshold = explain(model, words, fpr=fpr).threshold
     if fpr == 0.001:  # 200 human texts cannot promise that
@@ -194,11 +199,29 @@ def test_the_threshold_is_where_the_verdict_begins(fpr: float) -> None:
         return
     assert threshold is not None
     assert isinstance(model.scorer, LinearScorer)
-    base = model.score(PackedTexts.pack([words]))[0] - model.scorer.intercept
+    base = model.score(PackedTexts.pack([words]))[0][0] - model.scorer.intercept
     for shift, is_llm in ((1e-9, True), (-1e-9, False)):
         intercept = np.log(threshold / (1 - threshold)) - base + shift
         moved = replace(model, scorer=replace(model.scorer, intercept=intercept))
         assert (explain(moved, words, fpr=fpr).verdict == "llm") is is_llm
+
+
+def test_the_threshold_and_the_promise_are_those_of_the_profile_for_the_length() -> None:
+    curves = (Curve.of(np.arange(100.0)), Curve.of(np.arange(100.0) / 100))
+    profile = Profile("school", "the pupils of one school", (50, 100), curves, 200)
+    for n_words, curve in ((20, curves[0]), (60, curves[0]), (300, curves[1])):
+        explanation = explain(MODELS[0], "word " * n_words, fpr=0.05, profile=profile)
+        score = curve.threshold(0.05)
+        assert score is not None
+        assert explanation.threshold == 1 / (1 + np.exp(-score))
+        assert explanation.p_value == curve(np.array([explanation.score]))[0]
+        assert explanation.n_human == 200
+        assert explanation.promise == (
+            "The promise is for the pupils of one school: of 1000 of them, at most 50 are expected to be called llm."
+        )
+    found = explain(MODELS[0], "word " * 400, fpr=0.05, profile=profile, with_windows=True).windows
+    assert found == windows(MODELS[0], "word " * 400, profile=profile)
+    assert found != windows(MODELS[0], "word " * 400)
 
 
 def test_an_explanation_says_what_a_prediction_says(predictor: Predictor) -> None:
@@ -237,7 +260,10 @@ def test_as_text_marks_sentences_and_lets_no_character_act(predictor: Predictor)
     assert "<U+001B>[31mI think so." in plain
     assert f"[{explanation.sentences[1].contribution:+.1f}] <U+202E>Moreover" in plain
     assert plain.startswith("unsure: under 50 words\nprobability of llm 0.")
-    assert "Of 1000 texts by people" in plain
+    assert (
+        "The promise is for each population of human texts among the training texts: of 1000 of them, at most 50 are"
+        in " ".join(plain.split())
+    )
     coloured = explanation.as_text(colour=True)
     assert "\x1b[38;5;16;48;5;" in coloured
     assert "<U+001B>[31m" in coloured

@@ -138,6 +138,7 @@ def test_it_says_verdict_promise_threshold_caution_and_model(predictor: Predicto
         "texts of train.csv: 200 human, 200 llm",
         "ROC AUC",
         "At a promised 5 %",
+        "each population of human texts among the training texts",
         predictor.manifest["created"],
     ):
         assert expected in source
@@ -157,7 +158,7 @@ def test_short_texts_have_a_report_too(predictor: Predictor, text: str, headline
 def test_other_classes_have_no_verdict_and_their_names_are_escaped(predictor: Predictor) -> None:
     model = replace(predictor, classes=("<i>news", "spam & more"), detection=False)
     figures = {"out_of_fold": {"accuracy": 0.9, "macro_f1": 0.8}}
-    manifest = {**predictor.manifest, "metrics": figures, "thresholds": []}
+    manifest = {**predictor.manifest, "metrics": figures}
     source = render(explained(model, "Moreover, it is important."), manifest)
     checked(source)
     assert "Most probable class: " in source

@@ -142,7 +142,7 @@ def test_statistics_say_what_was_undone() -> None:
     table = dict(zip(kernels.STATISTICS, kernels.statistics(texts).T.tolist(), strict=True))
     assert table == {
         "words": [4, 2],
-        "tokens": [5, 3],
+        "function_words": [0, 0],
         "typography": [1, 0],
         "markdown": [4, 0],
         "invisible": [1, 0],
@@ -153,7 +153,60 @@ def test_statistics_say_what_was_undone() -> None:
 
 def test_folding_capitals_is_no_change_undone() -> None:
     spec = NgramSpec(n_bits=8, lowercase=True)
-    assert kernels.count(PackedTexts.pack(["AB cd"]), spec)[3].tolist() == [[2, 2, 0, 0, 0, 0, 0]]
+    assert kernels.count(PackedTexts.pack(["AB cd"]), spec)[3].tolist() == [[2, 0, 0, 0, 0, 0, 0]]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *kernels.FUNCTION_WORDS,
+                "The",
+                "THE",
+                "thee",
+                "Of.",
+                "i",
+                "(I)",
+                "dog",
+                ",",
+                "\u0430",
+                "t\u200bhe",
+            ]
+        )
+    )
+)
+def test_function_words_are_those_of_the_list_in_lower_case_or_capitalised(
+    parts: list[str],
+) -> None:
+    known = {form for word in kernels.FUNCTION_WORDS for form in (word, word.capitalize())}
+    text = " ".join(parts)
+    column = kernels.STATISTICS.index("function_words")
+    expected = sum(token in known for token in canonical_text(text).split())
+    assert kernels.statistics(PackedTexts.pack([text]))[0, column] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "is_english"),
+    [
+        ("The people of the town went home, and nobody said a word about it.", True),
+        (
+            "Die Leute in der Stadt gingen nach Hause, und niemand sagte ein Wort dar\u00fcber.",
+            False,
+        ),
+        ("Les gens de la ville sont rentr\u00e9s, et personne n'en a dit un mot.", False),
+        ("La gente del pueblo se fue a casa, y nadie dijo una palabra sobre ello.", False),
+        (
+            "\u041b\u044e\u0434\u0438 \u0443\u0448\u043b\u0438 \u0434\u043e\u043c\u043e\u0439, "
+            "\u0438 \u043d\u0438\u043a\u0442\u043e \u043d\u0435 "
+            "\u0441\u043a\u0430\u0437\u0430\u043b \u043d\u0438 \u0441\u043b\u043e\u0432\u0430.",
+            False,
+        ),
+    ],
+    ids=["English", "German", "French", "Spanish", "Russian"],
+)
+def test_function_words_tell_english(text: str, is_english: bool) -> None:
+    words, function_words, *_ = kernels.statistics(PackedTexts.pack([text]))[0]
+    assert (function_words >= 0.12 * words) is np.bool_(is_english)
 
 
 def test_a_long_text_and_an_empty_one() -> None:

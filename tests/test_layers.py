@@ -40,29 +40,30 @@ IMPORTS = {
     "scorer": "heuristic kernels text",
     # scores -> what may be said
     "calibration": "errors",
-    "evaluation": "metrics scorer",
+    "profiles": "errors",
+    "site_profiles": "errors profiles",
+    "evaluation": "calibration metrics scorer",
     "plots": "errors evaluation metrics scorer",
     # training, which alone loads scikit-learn
     "features": "kernels text",
     "ensemble": "calibration config errors features heuristic scorer text",
-    "training": "calibration config data ensemble evaluation kernels labels scorer",
+    "training": "calibration config data ensemble evaluation kernels labels profiles scorer text",
     # a trained model: its folder, and at work
     "artifacts": "errors",
-    "predictor": "artifacts calibration errors kernels scorer text",
+    "predictor": "artifacts calibration errors kernels profiles scorer text",
     # why a text got its score
     "visible": "text",
     "reading": "text",
     "explanation": "calibration text visible",
-    "explain": "calibration errors explanation kernels predictor reading scorer text",
+    "explain": "errors explanation kernels predictor profiles reading scorer text",
     "html_report": "explanation text visible",
     # what comes out
-    "results": "data errors predictor",
+    "results": "calibration data errors predictor",
     "reports": "evaluation",
     "tracking": "errors",
     # the conductor, and the doors
-    "model": "artifacts calibration columns config data errors evaluation explain explanation html_report labels log plots"
-    " predictor reports results"
-    " scorer text tracking training",
+    "model": "artifacts calibration columns config data errors evaluation explain explanation html_report labels log"
+    " plots predictor profiles reports results scorer site_profiles text tracking training",
     "guard": "errors",
     "cli": "errors guard log model",
     "__init__": "errors model",

@@ -3,9 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.stats import binomtest
 from sklearn import metrics as oracle
 
 from ai_detect import metrics
@@ -103,17 +104,22 @@ def test_the_interval_depends_on_its_seed_alone() -> None:
     assert metrics.roc_auc_interval(y, scores, seed=1).low != again.low
 
 
-@pytest.mark.parametrize(
-    ("scores", "threshold", "share"),
-    [([1.0, 2.0, 3.0], 2.0, 2 / 3), ([1.0, 2.0], 2.5, 0.0), ([1.0], None, 0.0)],
-)
-def test_share_at_least(scores: list[float], threshold: float | None, share: float) -> None:
-    assert metrics.share_at_least(np.array(scores), threshold) == pytest.approx(share)
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+@example((0, 1))
+@example((1, 1))
+@example((0, 3000))
+def test_the_interval_of_a_share_is_that_of_scipy(drawn: tuple[int, int]) -> None:
+    count, n = drawn
+    expected = binomtest(count, n).proportion_ci(0.95, method="exact")
+    found = metrics.share_interval(count, n)
+    assert found.value == count / n
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert found.low <= found.value <= found.high
 
 
-def test_no_scores_have_no_share() -> None:
-    assert np.isnan(metrics.share_at_least(np.zeros(0), 1.0))
-    assert np.isnan(metrics.share_at_least(np.zeros(0), None))
+def test_the_share_of_nothing_is_undefined() -> None:
+    nothing = metrics.share_interval(0, 0)
+    assert np.isnan([nothing.value, nothing.low, nothing.high]).all()
 
 
 def test_brier_score_is_that_of_scikit_learn() -> None:

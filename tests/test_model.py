@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from ai_detect import My_TextClassifier_Model
+from ai_detect import My_TextClassifier_Model, artifacts
 from ai_detect.errors import ArtifactError, DataError, UsageError
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
@@ -229,7 +229,8 @@ class TestPredict:
         assert called[0] < called[-1]
 
     @pytest.mark.parametrize(
-        ("fpr", "words"), [(0.001, "takes at least 999"), (0.0, "rate"), (1, "rate")]
+        ("fpr", "words"),
+        [(0.001, "smallest rate they support is 0.004975"), (0.0, "rate"), (1, "rate")],
     )
     def test_a_rate_that_cannot_be_promised_is_refused(
         self, fpr: float, words: str, place: Path
@@ -304,9 +305,44 @@ class TestPredict:
             classifier(place).predict(dataset=dataset, strict=True)
         assert visible_files_but_model(place) == {"results.csv": before}
 
-    def test_without_a_model_it_says_how_to_get_one(self, tmp_path: Path) -> None:
+    def test_without_a_model_it_says_how_to_get_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(artifacts, "SHIPPED", tmp_path / "nothing")
         with pytest.raises(ArtifactError, match="train"):
             classifier(tmp_path).predict(dataset=TEST)
+
+    def test_before_any_training_the_model_that_comes_along_is_used(
+        self, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copytree(trained / "data" / "model", tmp_path / "shipped")
+        monkeypatch.setattr(artifacts, "SHIPPED", tmp_path / "shipped")
+        before = visible_files(tmp_path / "shipped")
+        model = classifier(tmp_path)
+        assert "the model that comes with ai_detect" in str(model.predict(dataset=TEST))
+        assert str(model.info()).startswith("the model that comes with ai_detect, made by")
+        results = (tmp_path / "data" / "results.csv").read_bytes()
+        assert results == self.results_of(trained, tmp_path / "other")
+
+        # A site profile is written where this user may write, and goes with it.
+        people = write_csv(
+            tmp_path / "people.csv", [row for row in read_csv(TRAIN) if row["generated"] == "0"]
+        )
+        report = model.calibrate(dataset=people, profile="school")
+        assert Path(report.file).parent == tmp_path / "data" / "model" / "profiles"
+        assert model.predict(dataset=TEST, profile="school").n_rows == 200
+        assert visible_files(tmp_path / "shipped") == before
+
+        model.train(dataset=TRAIN, **QUICK)
+        assert str(model.info()).startswith(f"the model in {tmp_path / 'data' / 'model'}, made by")
+        assert "is stale" in model.info().site_profiles["school"]
+
+    @staticmethod
+    def results_of(trained: Path, folder: Path) -> bytes:
+        """What a model in ./data/model/ writes."""
+        shutil.copytree(trained / "data" / "model", folder / "data" / "model")
+        classifier(folder).predict(dataset=TEST)
+        return (folder / "data" / "results.csv").read_bytes()
 
 
 def visible_files_but_model(place: Path) -> dict[str, bytes]:
@@ -361,6 +397,23 @@ class TestEvaluate:
         prompts = {row["prompt_id"] for row in read_csv(TEST)}
         assert set(classifier(place).evaluate(dataset=folder, by="prompt_id").groups) == prompts
 
+    def test_by_population_unless_a_column_is_named(self, place: Path) -> None:
+        rows = [
+            row | {"domain": "notes" if i % 3 else "letters"}
+            for i, row in enumerate(read_csv(TEST))
+        ]
+        dataset = write_csv(place / "mixed.csv", rows)
+        assert set(classifier(place).evaluate(dataset=dataset).groups) == {"notes", "letters"}
+        (place / "parts").mkdir()
+        for name in "ab":
+            write_csv(place / "parts" / f"{name}.csv", rows)
+        assert set(classifier(place).evaluate(dataset=str(place / "parts")).groups) == {
+            "a, notes", "a, letters", "b, notes", "b, letters",
+        }  # fmt: skip
+        figures = classifier(place).evaluate(dataset=dataset).overall
+        for rate in figures.rates:
+            assert rate.achieved_fpr.low <= rate.achieved_fpr.value <= rate.achieved_fpr.high
+
     @pytest.mark.parametrize(
         "spelling", [("human", "ai"), ("False", "True"), ("student", "ChatGPT")]
     )
@@ -383,7 +436,7 @@ class TestEvaluate:
         evaluation = classifier(place).evaluate(dataset=write_csv(place / "human.csv", rows))
         figures = json.loads(json.dumps(evaluation.to_dict(), allow_nan=False))
         assert figures["overall"]["roc_auc"]["value"] is None
-        assert figures["overall"]["rates"][0]["achieved_fpr"] < 0.2
+        assert figures["overall"]["rates"][0]["achieved_fpr"]["value"] < 0.2
 
     def test_unknown_labels_are_refused(self, place: Path) -> None:
         rows = [
@@ -503,7 +556,10 @@ class TestLog:
 def test_info_of_a_detector(trained: Path) -> None:
     info = classifier(trained).info()
     assert "classes: human, llm" in str(info)
-    assert "too few human texts to promise it" in str(info)
+    assert "at a promised false-positive rate of 0.01: achieved 0.0" in str(info)
+    assert "profile general: for each population of human texts" in str(info)
+    assert "200 human texts, smallest promise 0.004975" in str(info)
+    assert info.site_profiles == {}
     assert json.loads(json.dumps(info.to_dict(), allow_nan=False))["task"]["detection"] is True
 
 

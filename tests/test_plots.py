@@ -17,7 +17,7 @@ BINARY = ("roc", "calibration", "scores")
 def evaluation(classes: tuple[str, ...], y: list[int], *, spread: float = 1.0) -> Evaluation:
     n_outputs = 1 if len(classes) == 2 else len(classes)
     scores = spread * np.random.default_rng(0).normal(size=(len(y), n_outputs))
-    return evaluate(scores, np.array(y), ["g"] * len(y), classes, [])
+    return evaluate(scores, np.array(y), ["g"] * len(y), classes, np.empty(0))
 
 
 @pytest.mark.parametrize(

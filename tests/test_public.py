@@ -74,7 +74,16 @@ def test_everything_public_has_a_docstring(module: str) -> None:
 
 
 def test_the_commands_are_these() -> None:
-    assert COMMANDS == ["train", "predict", "evaluate", "explain", "info", "log", "version"]
+    assert COMMANDS == [
+        "train",
+        "predict",
+        "evaluate",
+        "explain",
+        "calibrate",
+        "info",
+        "log",
+        "version",
+    ]
 
 
 @pytest.mark.parametrize("command", ["__init__", *COMMANDS])

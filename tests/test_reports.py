@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ai_detect.evaluation import evaluate
-from ai_detect.reports import ModelInfo, PredictReport, TextReport, TrainReport
+from ai_detect.reports import CalibrateReport, ModelInfo, PredictReport, TextReport, TrainReport
 
 EVALUATION = evaluate(
-    np.array([[-1.0], [1.0]]), np.array([0, 1]), ["g", "g"], ("human", "llm"), [(0.05, None)]
+    np.array([[-1.0], [1.0]]), np.array([0, 1]), ["g", "g"], ("human", "llm"), np.array([1.0, 0.04])
 )
 TRAINED = TrainReport("model", "data/model", 2, 1.26, EVALUATION)
 PREDICTED = PredictReport(
@@ -23,12 +23,29 @@ MANIFEST: dict[str, Any] = {
     "task": {"classes": ["human", "llm"], "detection": True},
     "config": {"model": "ensemble"},
     "data": {"texts": 400, "dataset": "train.csv"},
-    "metrics": {"out_of_fold": {"roc_auc": {"value": 0.98765, "low": 0.9, "high": 1.0}}},
-    "thresholds": [
-        {"fpr": 0.05, "score": 1.23456, "achieved_fpr": 0.04, "tpr": 0.9},
-        {"fpr": 0.001, "score": None, "achieved_fpr": 0.0, "tpr": 0.0},
-    ],
+    "metrics": {
+        "out_of_fold": {
+            "roc_auc": {"value": 0.98765, "low": 0.9, "high": 1.0},
+            "rates": [
+                {
+                    "promised_fpr": fpr,
+                    "achieved_fpr": {"value": fpr, "low": 0.0, "high": 0.1},
+                    "tpr": 0.9,
+                }
+                for fpr in (0.04, 0.001)
+            ],
+        }
+    },
+    "profiles": {
+        "general": {
+            "population": "each population",
+            "min_words": [50],
+            "texts": 200,
+            "floor": 0.00497512,
+        }
+    },
 }
+CALIBRATED = CalibrateReport("school", "data/model/profiles/school.json", 99, 3, 0.01, 0.0202)
 
 
 def test_training() -> None:
@@ -95,13 +112,35 @@ def test_one_text(report: TextReport, expected: str) -> None:
 
 
 def test_a_model() -> None:
-    assert str(ModelInfo("data/model", MANIFEST)) == (
-        "model in data/model, made by ai_detect 1.0 on 2026-01-02T03:04:05Z\n"
+    assert str(ModelInfo("the model in data/model", MANIFEST)) == (
+        "the model in data/model, made by ai_detect 1.0 on 2026-01-02T03:04:05Z\n"
         "kind: ensemble; classes: human, llm\n"
         "trained on 400 texts of train.csv; out of fold: ROC AUC 0.9877\n"
-        "at a promised false-positive rate of 0.05: threshold 1.235, achieved 0.0400, "
+        "at a promised false-positive rate of 0.04: achieved 0.0400 over all human texts, "
         "LLM texts caught 0.9000\n"
-        "at a promised false-positive rate of 0.001: too few human texts to promise it"
+        "at a promised false-positive rate of 0.001: achieved 0.0010 over all human texts, "
+        "LLM texts caught 0.9000\n"
+        "profile general: for each population; 200 human texts, smallest promise 0.004975"
+    )
+
+
+def test_a_model_with_site_profiles() -> None:
+    info = ModelInfo(
+        "the model in data/model", MANIFEST, {"a": "20 human texts of a.csv", "b": "It is stale."}
+    )
+    plain = str(ModelInfo("the model in data/model", MANIFEST))
+    assert str(info) == (
+        f"{plain}\nsite profile a: 20 human texts of a.csv\nsite profile b: It is stale."
+    )
+    assert info.to_dict()["site_profiles"] == info.site_profiles
+
+
+def test_calibrating() -> None:
+    assert str(CALIBRATED) == (
+        "profile school from 99 human texts, 3 rows left out; "
+        "2.0 % of them would be called llm by the general profile at 1 %\n"
+        "smallest false-positive rate it can promise: 0.01\n"
+        "use it with --profile=school; it is kept in data/model/profiles/school.json"
     )
 
 
@@ -109,7 +148,7 @@ def test_a_model_of_many_classes() -> None:
     manifest = MANIFEST | {
         "task": {"classes": [f"c{i}" for i in range(12)], "detection": False},
         "metrics": {"out_of_fold": {"accuracy": 0.9, "macro_f1": 0.8}},
-        "thresholds": [],
+        "profiles": {},
     }
     lines = str(ModelInfo("m", manifest)).splitlines()
     assert (
@@ -122,7 +161,7 @@ def test_a_model_of_many_classes() -> None:
 
 @pytest.mark.parametrize(
     "report",
-    [TRAINED, PREDICTED, TextReport("llm", 0.5, 3), ModelInfo("m", MANIFEST)],
+    [TRAINED, PREDICTED, CALIBRATED, TextReport("llm", 0.5, 3), ModelInfo("m", MANIFEST)],
     ids=lambda report: type(report).__name__,
 )
 def test_every_report_is_json(report: Any) -> None:

@@ -1,0 +1,1 @@
+"""Scripts for maintainers: they make what is checked in as data."""
