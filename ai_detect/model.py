@@ -6,10 +6,8 @@ predict:  ./data/model/ -> predictor;  dataset -> batches -> predictions -> ./da
 
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +18,19 @@ from ai_detect import log as log_module
 from ai_detect.calibration import DEFAULT_RATE, MIN_WORDS, shifted
 from ai_detect.columns import Columns
 from ai_detect.config import TrainConfig
-from ai_detect.data import Batch, check_trainable, read_batches, read_corpus
+from ai_detect.data import check_trainable, read_batches, read_corpus
 from ai_detect.errors import DataError, UsageError
 from ai_detect.evaluation import Evaluation, evaluate
 from ai_detect.explain import explain
 from ai_detect.explanation import ExplainedRow, ExplainReport, Explanation
 from ai_detect.labels import encode_known_labels
-from ai_detect.predictor import Predictions, Predictor
+from ai_detect.predictor import Predictor
 from ai_detect.profiles import GENERAL, Profile
 from ai_detect.reports import CalibrateReport, ModelInfo, PredictReport, TextReport, TrainReport
 from ai_detect.results import ResultsWriter, prediction_rows, results_header
 from ai_detect.scorer import available_cores
 from ai_detect.site_profiles import SiteProfile
+from ai_detect.streaming import first_rows, scored
 from ai_detect.text import PackedTexts
 from ai_detect.tracking import open_tracker
 
@@ -215,7 +214,7 @@ class My_TextClassifier_Model:
             ResultsWriter(target, results_header(predictor, details=details)) as writer,
             tqdm(desc="scoring", unit=" texts", disable=None, leave=False) as bar,
         ):
-            for batch, predictions in _scored(predictor, batches, chosen, n_jobs):
+            for batch, predictions in scored(predictor, batches, chosen, n_jobs):
                 rows, called = prediction_rows(
                     predictor, batch, predictions, fpr=fpr, prior=prior, details=details
                 )
@@ -351,7 +350,7 @@ class My_TextClassifier_Model:
         columns = Columns(text=text_column, id=id_column)
         batches = read_batches(dataset, columns=columns, format=format, encoding=encoding)
         rows = []
-        for number, (row_id, content, problem) in enumerate(_rows(batches, limit), 1):
+        for number, (row_id, content, problem) in enumerate(first_rows(batches, limit), 1):
             if problem:
                 rows.append(ExplainedRow(row_id, problem))
                 continue
@@ -502,34 +501,6 @@ def _rate(profile: Profile | None, fpr: float | None) -> float:
     if profile:
         profile.check_rate(fpr)
     return fpr
-
-
-def _rows(batches: Iterator[Batch], limit: int) -> Iterator[tuple[str, str, str]]:
-    """Yield id, text and problem ("" for none) of the first `limit` rows, or of all if it is 0."""
-    rows = (
-        (row_id, batch.texts[i], batch.problems.get(i, ""))
-        for batch in batches
-        for i, row_id in enumerate(batch.ids)
-    )
-    return islice(rows, limit or None)
-
-
-def _scored(
-    predictor: Predictor, batches: Iterator[Batch], profile: Profile | None, n_jobs: int
-) -> Iterator[tuple[Batch, Predictions]]:
-    """Score batches in threads while the next ones are read, and return them in order.
-
-    At most n_jobs batches are in flight, so memory does not grow with the dataset.
-    """
-    with ThreadPoolExecutor(n_jobs) as pool:
-        flight: deque[tuple[Batch, Future[Predictions]]] = deque()
-        for batch in batches:
-            flight.append((batch, pool.submit(predictor.predict, batch.texts, profile)))
-            if len(flight) > n_jobs:
-                done, predictions = flight.popleft()
-                yield done, predictions.result()
-        for done, predictions in flight:
-            yield done, predictions.result()
 
 
 def _text_report(

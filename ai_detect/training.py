@@ -113,7 +113,7 @@ def run(
         logger.warning(
             "a class comes from one group only, so texts were held out one by one: expect less on texts from elsewhere"
         )
-    manifest = {
+    manifest: dict[str, Any] = {
         "package_version": package_version,
         "created": _created(),
         "task": {"classes": list(code.classes), "detection": code.detection},
@@ -139,13 +139,12 @@ def run(
         },
         "normalisation": table_fingerprint(),
         "profiles": described,
-        "human_below": {
-            "score": float(np.quantile(scores[y == 1, 0], calibration.MISS_RATE)),
-            "miss_rate": calibration.MISS_RATE,
-        },
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "numba")},
     }
+    if code.detection:
+        below = float(np.quantile(scores[y == 1, 0], calibration.MISS_RATE))
+        manifest["human_below"] = {"score": below, "miss_rate": calibration.MISS_RATE}
     arrays = trained.scorer.to_arrays() | curves
     return TrainedModel(manifest, arrays, model_card(manifest, code), evaluation)
 

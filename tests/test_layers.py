@@ -59,11 +59,12 @@ IMPORTS = {
     "html_report": "explanation text visible",
     # what comes out
     "results": "calibration data errors predictor",
+    "streaming": "data predictor profiles",
     "reports": "evaluation",
     "tracking": "errors",
     # the conductor, and the doors
     "model": "artifacts calibration columns config data errors evaluation explain explanation html_report labels log"
-    " plots predictor profiles reports results scorer site_profiles text tracking training",
+    " plots predictor profiles reports results scorer site_profiles streaming text tracking training",
     "guard": "errors",
     "cli": "errors guard log model",
     "__init__": "errors model",
