@@ -173,6 +173,18 @@ def windows(
     )
 
 
+def flagged_windows(
+    predictor: Predictor, texts: PackedTexts, profile: Profile, fpr: float
+) -> npt.NDArray[np.float64]:
+    """Return the share of each text's windows that are called llm by themselves, float64 (n,); 0 without words."""
+    shares = np.zeros(len(texts))
+    for row in range(len(texts)):
+        found = [w.p_value for w in windows(predictor, texts[row], profile=profile)]
+        if found:
+            shares[row] = np.mean([p is not None and p <= fpr for p in found])
+    return shares
+
+
 def _linear(predictor: Predictor) -> LinearScorer:
     if isinstance(predictor.scorer, LinearScorer):
         return predictor.scorer

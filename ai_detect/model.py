@@ -21,7 +21,7 @@ from ai_detect.config import TrainConfig
 from ai_detect.data import check_trainable, read_batches, read_corpus
 from ai_detect.errors import DataError, UsageError
 from ai_detect.evaluation import Evaluation, evaluate
-from ai_detect.explain import explain
+from ai_detect.explain import explain, flagged_windows
 from ai_detect.explanation import ExplainedRow, ExplainReport, Explanation
 from ai_detect.labels import encode_known_labels
 from ai_detect.predictor import Predictor
@@ -164,6 +164,7 @@ class My_TextClassifier_Model:
         text: str = "",
         output: str = "",
         details: bool = False,
+        windows: bool = False,
         profile: str = GENERAL,
         fpr: float | None = None,
         prior: float = 0.5,
@@ -181,6 +182,7 @@ class My_TextClassifier_Model:
             text: one text to score instead; the answer is printed.
             output: file to write instead of ./data/results.csv, or - for stdout.
             details: add the columns verdict, words, p_value, obfuscation and reason.
+            windows: add to these the share of stretches of 150 words that are called llm by themselves; slower.
             profile: whom the promise is for: general, essay, or a site profile made by calibrate.
             fpr: promised false-positive rate behind the verdicts; 0.01 if not given.
             prior: share of LLM texts you expect, for the probability; verdicts do not depend on it.
@@ -211,12 +213,22 @@ class My_TextClassifier_Model:
         lengths = np.zeros(10, np.int64)
         n_rows = 0
         with (
-            ResultsWriter(target, results_header(predictor, details=details)) as writer,
+            ResultsWriter(
+                target, results_header(predictor, details=details, windows=windows)
+            ) as writer,
             tqdm(desc="scoring", unit=" texts", disable=None, leave=False) as bar,
         ):
             for batch, predictions in scored(predictor, batches, chosen, n_jobs):
                 rows, called = prediction_rows(
-                    predictor, batch, predictions, fpr=fpr, prior=prior, details=details
+                    predictor,
+                    batch,
+                    predictions,
+                    fpr=fpr,
+                    prior=prior,
+                    details=details,
+                    flagged_windows=flagged_windows(predictor, batch.texts, chosen, fpr)
+                    if windows and chosen
+                    else None,
                 )
                 writer.write_rows(rows)
                 if site:

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from ai_detect.calibration import shifted
 from ai_detect.data import Batch
@@ -18,7 +21,9 @@ from ai_detect.predictor import Predictions, Predictor
 _DETAILS = ("verdict", "words", "p_value", "obfuscation", "reason")
 
 
-def results_header(predictor: Predictor, *, details: bool) -> tuple[str, ...]:
+def results_header(
+    predictor: Predictor, *, details: bool, windows: bool = False
+) -> tuple[str, ...]:
     """Return the columns of the results: a valid Kaggle submission for detection.
 
     Raises:
@@ -31,7 +36,12 @@ def results_header(predictor: Predictor, *, details: bool) -> tuple[str, ...]:
                 "and gives id, label and probability."
             )
         return ("id", "label", "probability")
-    return ("id", "generated", *_DETAILS) if details else ("id", "generated")
+    if windows and not details:
+        raise UsageError("--windows adds a column to --details: give both.")
+    if not details:
+        return ("id", "generated")
+    *others, reason = _DETAILS
+    return ("id", "generated", *others, *(("windows",) if windows else ()), reason)
 
 
 def prediction_rows(
@@ -42,10 +52,12 @@ def prediction_rows(
     fpr: float,
     prior: float,
     details: bool,
+    flagged_windows: npt.NDArray[np.float64] | None = None,
 ) -> tuple[list[tuple[object, ...]], list[str]]:
     """Return the rows of a batch, and the verdict (detection) or label of each good one.
 
-    A bad row keeps its place with an empty prediction and, with details, its reason.
+    A bad row keeps its place with an empty prediction and, with details, its reason. flagged_windows: float64 (n,), the
+    share of each text's windows that are called llm by themselves, for one more column.
     """
     good = [row for row in range(len(batch.ids)) if row not in batch.problems]
     if predictor.detection:
@@ -54,7 +66,13 @@ def prediction_rows(
             zip(batch.ids, shifted(predictions.probability[:, 1], prior).tolist(), strict=True)
         )
         if details:
-            columns = (predictions.words, predictions.p_value, predictions.obfuscation)
+            columns: list[npt.NDArray[Any]] = [
+                predictions.words,
+                predictions.p_value,
+                predictions.obfuscation,
+            ]
+            if flagged_windows is not None:
+                columns.append(flagged_windows)
             extra = zip(called, *(column.tolist() for column in columns), reasons, strict=True)
             rows = [row + more for row, more in zip(rows, extra, strict=True)]
     else:

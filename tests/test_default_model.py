@@ -1,5 +1,6 @@
 """The model that comes with the package: whole, small, used before any training, and never written to."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -85,3 +86,16 @@ def test_a_site_profile_works_with_it(tmp_path: Path) -> None:
     assert report.n_texts == 200
     answer = model.predict(text=BALANCED, profile="school")
     assert json.loads(json.dumps(answer.to_dict()))["p_value"] > 0
+
+
+def test_windows_say_how_much_of_a_text_is_called_llm(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.csv"
+    half = (HURRIED + " ") * 4 + (BALANCED + " ") * 4
+    rows.write_text(f'text\n"{HURRIED}"\n"{BALANCED}"\n"{half}"\n""\n', "utf-8")
+    model = My_TextClassifier_Model(data_dir=str(tmp_path / "d"))
+    model.predict(dataset=str(rows), details=True, windows=True, output=str(tmp_path / "o.csv"))
+    with (tmp_path / "o.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [row["windows"] for row in found][:2] == ["0.0", "1.0"]
+    assert 0 < float(found[2]["windows"]) < 1
+    assert (found[3]["windows"], found[3]["reason"]) == ("", "empty text")
