@@ -218,28 +218,40 @@ def assign_folds(
 ) -> Int64Array:
     """Return the fold (n,) in which each text is held out; whole groups together, classes spread evenly.
 
-    Fewer groups than folds means fewer folds. With one group only, or a class that lives in one group only, groups
-    cannot be held out as a whole, and single texts are dealt out instead.
+    Fewer groups than folds means fewer folds. Where that would leave some fold's models without a class to learn, as
+    with a class that lives in one group only, single texts are dealt out instead.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     _, group = np.unique(groups.astype(str), return_inverse=True)
     rng = np.random.default_rng(seed)
     n_groups = int(group.max()) + 1
     if n_groups > _MAX_GROUPS:
         group = rng.permutation(np.arange(n_groups) % _MAX_GROUPS)[group]
-        n_groups = _MAX_GROUPS
-    counts = np.bincount(y)
+    if min(_n_distinct(y, group)) >= 2:
+        folds = _deal_groups(y, group, n_folds, seed)
+        if min(_n_distinct(y, folds)) >= 2:
+            return folds
+    # Deal out the texts class by class, rare classes first: two texts of one class, or of two classes with
+    # a single text, never share a fold by accident.
+    order = np.lexsort((rng.permutation(len(y)), y, np.bincount(y)[y]))
     folds = np.zeros(len(y), np.int64)
-    groups_per_class = [len(np.unique(group[y == label])) for label in np.unique(y)]
-    if min(groups_per_class) < 2:
-        # Deal out the texts class by class, rare classes first: two texts of one class, or of two classes with
-        # a single text, never share a fold by accident.
-        order = np.lexsort((rng.permutation(len(y)), y, counts[y]))
-        folds[order] = np.arange(len(y)) % n_folds
-        return folds
-    n_splits = min(n_folds, n_groups, int(counts.max()))
+    folds[order] = np.arange(len(y)) % n_folds
+    return folds
+
+
+def _n_distinct(y: Int64Array, values: npt.NDArray[np.integer[Any]]) -> list[int]:
+    """Return for each class over how many values its texts are spread."""
+    return [len(np.unique(values[y == label])) for label in np.unique(y)]
+
+
+def _deal_groups(
+    y: Int64Array, group: npt.NDArray[np.integer[Any]], n_folds: int, seed: int
+) -> Int64Array:
+    """Deal out whole groups, as evenly by class as they allow."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    n_splits = min(n_folds, len(np.unique(group)), int(np.bincount(y).max()))
     splitter = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    folds = np.zeros(len(y), np.int64)
     with warnings.catch_warnings():
         # A class with fewer texts than there are folds is held out in some folds only, as it should be.
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)

@@ -71,13 +71,28 @@ def test_groups_stay_together_and_classes_are_never_missing(
     assert len(folds) == len(y)
     assert 2 <= len(np.unique(folds)) <= n_folds
     np.testing.assert_array_equal(folds, assign_folds(y, groups, n_folds, seed))
-    if min(len(set(groups[y == label])) for label in set(y)) >= 2:
-        for group in set(groups):
-            assert len(set(folds[groups == group])) == 1
+    is_whole = all(len(set(folds[groups == group])) == 1 for group in set(groups))
+    if min(len(set(groups[y == label])) for label in set(y)) == len(set(groups)) > 1:
+        assert is_whole, "every class is in every group, so nothing speaks against whole groups"
     if min(np.bincount(y)) >= 2:
         assert in_every_training_part(y, folds)
     for fold in np.unique(folds):  # whatever the corpus, something can be learnt
         assert len(set(y[folds != fold])) >= 2 or (len(set(y)) == 2 and min(np.bincount(y)) == 1)
+
+
+def test_texts_are_dealt_out_singly_where_whole_groups_would_leave_a_class_out() -> None:
+    y = np.array([0] * 8 + [1, 1])
+    groups = objects(
+        [*"aaaaaaab", "b", "c"]
+    )  # both groups of the second class end up in one of two folds
+    assert in_every_training_part(y, assign_folds(y, groups, 2, 0))
+
+
+def test_groups_that_hold_every_class_stay_whole() -> None:
+    y = np.tile([0, 0, 1], 20)
+    groups = objects([f"g{row // 6}" for row in range(60)])
+    folds = assign_folds(y, groups, 5, 0)
+    assert all(len(set(folds[groups == group])) == 1 for group in set(groups))
 
 
 def test_classes_are_spread_evenly() -> None:
