@@ -13,6 +13,7 @@ from ai_detect.errors import UsageError
 
 Float64Array = npt.NDArray[np.float64]
 Int32Array = npt.NDArray[np.int32]
+BoolArray = npt.NDArray[np.bool_]
 
 PROMISED_RATES = (0.05, 0.01, 0.001)
 # With too few human texts to promise the default rate no p-value gets there, and nothing is called llm.
@@ -81,6 +82,11 @@ def temperature(scores: Float64Array, y: npt.NDArray[np.int64]) -> float:
     return float(np.exp(found.x))
 
 
+def is_within(p_value: Float64Array, fpr: float) -> BoolArray:
+    """Tell which p-values are at most a promised rate, such as 0.01, which has no exact binary form."""
+    return np.asarray(p_value <= fpr * (1 + 1e-12))
+
+
 def shifted(probability: Float64Array, prior: float) -> Float64Array:
     """Move probabilities of class 1 stated at equal priors to another share of class 1 among all texts.
 
@@ -116,7 +122,7 @@ def verdicts(evidence: Evidence, *, fpr: float, human_below: float) -> tuple[lis
     short, or not English, allow neither; and hidden characters, though undone, do not let a text pass as `human`.
     """
     words = evidence.words
-    is_llm = evidence.p_value <= fpr * (1 + 1e-12)
+    is_llm = is_within(evidence.p_value, fpr)
     is_hidden = (evidence.obfuscation >= _HIDDEN_LEAST) & (
         evidence.obfuscation >= _HIDDEN_SHARE * words
     )

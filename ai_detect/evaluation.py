@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ai_detect import metrics
-from ai_detect.calibration import PROMISED_RATES
+from ai_detect.calibration import PROMISED_RATES, is_within
 from ai_detect.metrics import Interval
 from ai_detect.scorer import probabilities
 
@@ -181,7 +181,7 @@ def _figures(
 def _rates(p_values: Float64Array, y: Int64Array) -> tuple[Rate, ...]:
     found = []
     for fpr in PROMISED_RATES:
-        called = p_values <= fpr * (1 + 1e-12)
+        called = is_within(p_values, fpr)
         achieved = metrics.share_interval(int(called[y == 0].sum()), int(np.sum(y == 0)))
         tpr = float(called[y == 1].mean()) if (y == 1).any() else float("nan")
         found.append(Rate(fpr, achieved, tpr))

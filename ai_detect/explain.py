@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ai_detect import kernels
+from ai_detect.calibration import is_within
 from ai_detect.errors import UsageError
 from ai_detect.explanation import Explanation, Ngram, Sentence, Token, Window
 from ai_detect.predictor import Predictor
@@ -179,9 +180,9 @@ def flagged_windows(
     """Return the share of each text's windows that are called llm by themselves, float64 (n,); 0 without words."""
     shares = np.zeros(len(texts))
     for row in range(len(texts)):
-        found = [w.p_value for w in windows(predictor, texts[row], profile=profile)]
-        if found:
-            shares[row] = np.mean([p is not None and p <= fpr for p in found])
+        p_values = [w.p_value for w in windows(predictor, texts[row], profile=profile)]
+        if p_values:
+            shares[row] = is_within(np.array(p_values, np.float64), fpr).mean()
     return shares
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ai_detect import __version__, artifacts, html_report, plots, site_profiles
 from ai_detect import log as log_module
-from ai_detect.calibration import DEFAULT_RATE, MIN_WORDS, shifted
+from ai_detect.calibration import DEFAULT_RATE, MIN_WORDS, is_within, shifted
 from ai_detect.columns import Columns
 from ai_detect.config import TrainConfig
 from ai_detect.data import check_trainable, read_batches, read_corpus
@@ -423,7 +423,7 @@ class My_TextClassifier_Model:
         )
         file = site_profiles.save(self._published, site)
         logger.info("profile %s made from %d texts", profile, len(all_scores))
-        flagged = float(np.mean(general.p_values(all_scores, all_words) <= DEFAULT_RATE))
+        flagged = float(is_within(general.p_values(all_scores, all_words), DEFAULT_RATE).mean())
         if flagged > _SUSPICIOUS:
             logger.warning(
                 "%.0f %% of these texts would be called llm by the general profile: make sure that all are human, "

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from ai_detect.calibration import is_within
 from ai_detect.errors import UsageError
 
 Float64Array = npt.NDArray[np.float64]
@@ -69,7 +70,7 @@ class Curve:
 
     def threshold(self, fpr: float) -> float | None:
         """Return the score from which p <= fpr, None if no score gets there."""
-        reached = np.flatnonzero(self.p <= fpr * (1 + 1e-12))
+        reached = np.flatnonzero(is_within(self.p, fpr))
         if not len(reached):
             return None
         return float(np.nextafter(self.breaks[reached[0] - 1], np.inf)) if reached[0] else -np.inf
@@ -117,7 +118,7 @@ class Profile:
             raise UsageError(
                 f"--fpr={fpr} is not a rate: give a number between 0 and 1, such as 0.01."
             )
-        if self.floor > fpr * (1 + 1e-12):
+        if not is_within(np.array(self.floor), fpr):
             raise UsageError(
                 f"--fpr={fpr} cannot be promised by the profile {self.name}: it rests on {self.n_texts} human texts, "
                 f"and the smallest rate they support is {self.floor:.4g}. Give a higher rate or more human texts."

@@ -40,7 +40,7 @@ IMPORTS = {
     "scorer": "heuristic kernels text",
     # scores -> what may be said
     "calibration": "errors",
-    "profiles": "errors",
+    "profiles": "calibration errors",
     "site_profiles": "errors profiles",
     "evaluation": "calibration metrics scorer",
     "plots": "errors evaluation metrics scorer",
@@ -55,7 +55,7 @@ IMPORTS = {
     "visible": "text",
     "reading": "text",
     "explanation": "calibration text visible",
-    "explain": "errors explanation kernels predictor profiles reading scorer text",
+    "explain": "calibration errors explanation kernels predictor profiles reading scorer text",
     "html_report": "explanation text visible",
     # what comes out
     "results": "calibration data errors predictor",
