@@ -71,10 +71,10 @@ def read_texts(data: Path) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def our_scores(texts: pd.DataFrame, model: Path) -> Scored:
+def our_scores(texts: pd.DataFrame, model: Path, profile: str) -> Scored:
     """Score every text with a trained model; it calls LLM-written what has a p-value of at most 0.01."""
     predictor = Predictor.from_files(artifacts.load(model))
-    predictions = predictor.predict(PackedTexts.pack(texts["text"]))
+    predictions = predictor.predict(PackedTexts.pack(texts["text"]), predictor.profile(profile))
     return Scored(predictions.scores[:, 0], predictions.p_value <= 0.01)
 
 
@@ -259,6 +259,7 @@ def report(
     data: str = "../shared/data",
     model: str = "data/model",
     *,
+    profile: str = "general",
     peers: bool = False,
     environment: str = peers_module.ENVIRONMENT,
     cache: str = str(CACHE),
@@ -269,13 +270,14 @@ def report(
     Args:
         data: folder of the corpora: train/, dev/ and test/.
         model: folder of a trained model.
+        profile: of the model, behind its p-values.
         peers: measure the peers too.
         environment: virtual environment that the peers are installed in.
         cache: folder for the peers' scores, which take long; found again for the same texts and version.
         machine: what the line of versions calls this machine.
     """
     texts = read_texts(Path(data))
-    scored = {OURS: our_scores(texts, Path(model))}
+    scored = {OURS: our_scores(texts, Path(model), profile)}
     measured = list(peer_scores(texts, Path(data), Path(environment), Path(cache))) if peers else []
     scored |= {peer.name: found for peer, _, found in measured if isinstance(found, Scored)}
     found = cells(texts, scored)

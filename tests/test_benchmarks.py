@@ -167,7 +167,7 @@ def test_a_report_without_peers_installed(tmp_path: Path, monkeypatch: pytest.Mo
     train = tmp_path / "data" / "train"
     train.mkdir()
     texts[:3].to_parquet(train / "some.parquet")
-    monkeypatch.setattr(accuracy, "our_scores", lambda texts, _model: scored["ai_detect"])
+    monkeypatch.setattr(accuracy, "our_scores", lambda texts, _model, _profile: scored["ai_detect"])
     monkeypatch.setattr(accuracy, "PEERS", [peer for peer in PEERS if peer.package])
     found = accuracy.report(
         str(tmp_path / "data"), peers=True, environment=str(tmp_path), machine="a machine"
