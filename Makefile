@@ -68,6 +68,10 @@ bench-accuracy: .venv/dev.stamp .venv-peers/peers.stamp  ## measure accuracy bes
 	-$(CC) -shared -fPIC -O2 -o .venv-peers/isoc23.so benchmarks/isoc23.c
 	touch $@
 
+.PHONY: container-test
+container-test:  ## build the container image and use it as a user would (Docker, or as root Podman; some minutes)
+	$(PYTHON) deploy/container/test.py
+
 .PHONY: lock
 lock:  ## lock the newest allowed versions again (maintainers; needs Poetry and its export plugin)
 	$(POETRY) lock --regenerate
@@ -78,6 +82,7 @@ export:  ## bring the lock file and requirements/ in step with pyproject.toml, c
 	$(POETRY) lock
 	$(POETRY) check --lock
 	$(POETRY) export --without-urls --with build --output requirements/main.txt
+	$(POETRY) export --without-urls --with build --extras serve --output requirements/serve.txt
 	$(POETRY) export --without-urls --with build,dev --all-extras --output requirements/dev.txt
 
 .PHONY: clean

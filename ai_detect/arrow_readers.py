@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ai_detect.csv_blocks import whole_rows
 from ai_detect.errors import DataError
 from ai_detect.sources import TextStream, to_utf8
 from ai_detect.tables import SAMPLE_ROWS, Chunk, Table, checked_chunk, is_word
@@ -57,6 +56,8 @@ def _csv_chunks(
     stream: TextStream, delimiter: str, header: list[str], wanted: Sequence[str]
 ) -> Iterator[Chunk]:
     """Parse a CSV file a block at a time, ragged rows kept in their places."""
+    from ai_detect.csv_blocks import whole_rows  # loads Numba, which a single text does without
+
     numbers = {name: str(header.index(name)) for name in wanted}
     is_first = True
     for block in whole_rows(stream.file, stream.name, delimiter):

@@ -126,14 +126,13 @@ def verdicts(evidence: Evidence, *, fpr: float, human_below: float) -> tuple[lis
     is_hidden = (evidence.obfuscation >= _HIDDEN_LEAST) & (
         evidence.obfuscation >= _HIDDEN_SHARE * words
     )
-    cases = [
+    cases = (
         (words < MIN_WORDS, UNSURE, TOO_SHORT),
         (evidence.function_words < _ENGLISH_SHARE * words, UNSURE, NOT_ENGLISH),
         (is_llm, LLM, ""),
         (is_hidden, UNSURE, OBFUSCATED),
         (evidence.score < human_below, HUMAN, ""),
-    ]
-    conditions = [condition for condition, _, _ in cases]
-    called = np.select(conditions, [verdict for _, verdict, _ in cases], UNSURE)
-    reasons = np.select(conditions, [reason for _, _, reason in cases], BETWEEN)
-    return called.tolist(), reasons.tolist()
+        (np.ones(len(words), np.bool_), UNSURE, BETWEEN),
+    )
+    first = np.argmax([condition for condition, _, _ in cases], axis=0).tolist()
+    return [cases[case][1] for case in first], [cases[case][2] for case in first]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import IO
 
 import numpy as np
-from numba import njit
 
+from ai_detect.compiled import njit
 from ai_detect.errors import DataError
 
 PIECE_BYTES = 2 << 20

@@ -7,7 +7,7 @@ Every refusal of a dataset happens here or in the modules below: `columns` (whic
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ from ai_detect.columns import BY_RULE, Columns, choose_columns
 from ai_detect.errors import DataError
 from ai_detect.labels import LabelCode, encode_labels, label_meaning
 from ai_detect.readers import open_table
-from ai_detect.sources import find_sources
+from ai_detect.sources import Source, find_sources
 from ai_detect.tables import Chunk
 from ai_detect.text import PackedTexts
 
@@ -27,12 +27,17 @@ __all__ = [
     "MIN_TRAINING_ROWS",
     "Batch",
     "Columns",
+    "Copies",
     "Corpus",
     "LabelCode",
+    "check_enough",
     "check_trainable",
     "encode_labels",
     "read_batches",
     "read_corpus",
+    "sort_out_copies",
+    "text_digests",
+    "warn_of_rows",
 ]
 
 logger = logging.getLogger(__name__)
@@ -82,7 +87,7 @@ class Corpus:
 
 
 def read_batches(
-    dataset: str,
+    dataset: str | Sequence[Source],
     *,
     columns: Columns = BY_RULE,
     labelled: bool = False,
@@ -94,7 +99,7 @@ def read_batches(
     """Read a dataset in order, a bounded amount of text at a time.
 
     Args:
-        dataset: a file, a folder of files, or `-` for standard input.
+        dataset: a file, a folder of files, a pattern, or `-` for standard input; or the tables themselves.
         columns: the columns to read.
         labelled: whether labels and groups are needed.
         format: csv, tsv, jsonl, parquet or txt, where the name of a file does not tell.
@@ -107,7 +112,8 @@ def read_batches(
         UsageError: the format or the encoding is unknown.
     """
     n_before = 0
-    for source in find_sources(dataset, format=format):
+    sources = find_sources(dataset, format=format) if isinstance(dataset, str) else dataset
+    for source in sources:
         n_here = 0
         with open_table(source, encoding=encoding, chunk_bytes=batch_bytes) as table:
             names = choose_columns(source.name, table, columns, labelled=labelled)
@@ -213,7 +219,7 @@ def read_corpus(
     """Read a whole labelled dataset, for training or evaluation.
 
     Args:
-        dataset: a file, a folder of files, or `-` for standard input.
+        dataset: a file, a folder of files, a pattern, or `-` for standard input.
         columns: the columns to read.
         format: csv, tsv, jsonl, parquet or txt, where the name of a file does not tell.
         encoding: of text files.
@@ -242,10 +248,7 @@ def read_corpus(
     ids = [one for batch in batches for one in batch.ids]
     first_copy = _first_copies(batches) if deduplicate else np.arange(len(ids))
     is_good = np.array([i not in b.problems for b in batches for i in range(len(b.ids))], bool)
-    is_copy = is_good & (first_copy != np.arange(len(ids)))
-    is_conflicting = is_good & np.isin(
-        first_copy, first_copy[is_copy & _differs(labels, first_copy)]
-    )
+    is_copy, is_conflicting = sort_out_copies(labels, first_copy, is_good)
     is_kept = is_good & ~is_copy & ~is_conflicting
     kept = np.flatnonzero(is_kept)
     texts = _kept_texts(batches, is_kept)
@@ -257,7 +260,7 @@ def read_corpus(
         populations=populations[kept],
         n_rows=len(ids),
         problems=dict(problems),
-        n_duplicates=int((is_copy & ~is_conflicting).sum()),
+        n_duplicates=int(is_copy.sum()),
         n_conflicting=int(is_conflicting.sum()),
         fingerprint=_fingerprint(texts, labels[kept]),
     )
@@ -265,12 +268,51 @@ def read_corpus(
     return corpus
 
 
+def text_digests(texts: PackedTexts) -> list[bytes]:
+    """Return 16 bytes a text that are those of its copies and of no other; white space around it is free."""
+    return [hashlib.blake2b(raw.strip(), digest_size=16).digest() for raw in _raw(texts)]
+
+
+class Copies:
+    """Texts met before, of which 16 bytes each are remembered."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+
+    def find(self, texts: PackedTexts) -> npt.NDArray[np.bool_]:
+        """Tell which of these texts were there before, among them or in an earlier call, bool (n,)."""
+        found = []
+        for digest in text_digests(texts):
+            found.append(digest in self._seen)
+            self._seen.add(digest)
+        return np.array(found, bool)
+
+
 def _first_copies(batches: Sequence[Batch]) -> npt.NDArray[np.int64]:
-    """Return, for every row, the first row with the same text; white space around it is free."""
+    """Return, for every row, the first row with the same text."""
     seen: dict[bytes, int] = {}
-    texts = (raw.strip() for batch in batches for raw in _raw(batch.texts))
-    digests = (hashlib.blake2b(text, digest_size=16).digest() for text in texts)
+    digests = (digest for batch in batches for digest in text_digests(batch.texts))
     return np.array([seen.setdefault(digest, row) for row, digest in enumerate(digests)], np.int64)
+
+
+def sort_out_copies(
+    labels: npt.NDArray[np.object_],
+    first_copy: npt.NDArray[np.int64],
+    is_good: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Tell which rows to leave out because of other rows with the same text.
+
+    Args:
+        labels: str objects (n,).
+        first_copy: (n,), the first row with the same text, which is itself for most.
+        is_good: (n,), rows that can be used at all.
+
+    Returns: bool (n,) later copies of a text that is kept; bool (n,) all copies of a text that disagree on the label.
+    """
+    is_copy = is_good & (first_copy != np.arange(len(first_copy)))
+    disputed = first_copy[is_copy & _differs(labels, first_copy)]
+    is_conflicting = is_good & np.isin(first_copy, disputed)
+    return is_copy & ~is_conflicting, is_conflicting
 
 
 def _differs(
@@ -310,17 +352,23 @@ def _log_counts(dataset: str, corpus: Corpus) -> None:
         len(corpus.ids),
         corpus.texts.n_bytes / 1e6,
     )
-    if corpus.problems:
-        n_bad = sum(corpus.problems.values())
-        reasons = ", ".join(f"{reason} ({n})" for reason, n in sorted(corpus.problems.items()))
-        logger.warning("%s: bad rows left out, %s: %s", dataset, n_bad, reasons)
-    if corpus.n_duplicates:
-        logger.warning("%s: %s copies of texts left out", dataset, corpus.n_duplicates)
-    if corpus.n_conflicting:
+    warn_of_rows(dataset, corpus.problems, corpus.n_duplicates, corpus.n_conflicting)
+
+
+def warn_of_rows(
+    dataset: str, problems: Mapping[str, int], n_duplicates: int, n_conflicting: int
+) -> None:
+    """Log which rows of a dataset were left out, and why."""
+    if problems:
+        reasons = ", ".join(f"{reason} ({n})" for reason, n in sorted(problems.items()))
+        logger.warning("%s: bad rows left out, %s: %s", dataset, sum(problems.values()), reasons)
+    if n_duplicates:
+        logger.warning("%s: %s copies of texts left out", dataset, n_duplicates)
+    if n_conflicting:
         logger.warning(
             "%s: %s rows left out, copies of one text with different labels",
             dataset,
-            corpus.n_conflicting,
+            n_conflicting,
         )
 
 
@@ -330,8 +378,17 @@ def check_trainable(corpus: Corpus) -> None:
     Raises:
         DataError: fewer than `MIN_TRAINING_ROWS` rows are left.
     """
-    if len(corpus.ids) < MIN_TRAINING_ROWS:
+    check_enough(len(corpus.ids), corpus.n_rows)
+
+
+def check_enough(n_texts: int, n_rows: int) -> None:
+    """Refuse to train on too few texts, of however many rows read.
+
+    Raises:
+        DataError: they are fewer than `MIN_TRAINING_ROWS`.
+    """
+    if n_texts < MIN_TRAINING_ROWS:
         raise DataError(
             f"Training needs at least {MIN_TRAINING_ROWS} different labelled texts; "
-            f"of the {corpus.n_rows} rows read, {len(corpus.ids)} can be used."
+            f"of the {n_rows} rows read, {n_texts} can be used."
         )

@@ -1,4 +1,4 @@
-"""The ensemble: logistic regression and a linear SGD classifier on hashed TF-IDF, voting in log-odds.
+"""The ensemble: logistic regression, a linear SGD classifier and, for two classes, naive Bayes on hashed TF-IDF.
 
 Members are fitted on all texts for the model, and once per fold of groups for out-of-fold scores; the latter say how
 to scale the members against each other and how to calibrate their mean. All of it is linear and ends in one scorer.
@@ -20,7 +20,8 @@ from ai_detect import calibration
 from ai_detect.config import TrainConfig
 from ai_detect.errors import DataError
 from ai_detect.heuristic import HeuristicFeatures
-from ai_detect.scorer import HeuristicScorer, LinearScorer, Scorer, bucket_rows
+from ai_detect.naive_bayes import NaiveBayes
+from ai_detect.scorer import HeuristicScorer, LinearScorer, Scorer
 from ai_detect.text import PackedTexts
 
 logger = logging.getLogger(__name__)
@@ -31,17 +32,22 @@ Int64Array = npt.NDArray[np.int64]
 # StratifiedGroupKFold takes a Python step per group. Merging groups is always safe, and this many balance well.
 _MAX_GROUPS = 2000
 
+NO_NGRAM = "No n-gram occurs in {min_df} texts or more: give more texts, or a smaller --min_df."
+ONE_TEXT = "One of the two classes has one text only, and that cannot be held out: give at least two of each class."
+
 
 @dataclass(frozen=True)
 class Trained:
     """What training gives.
 
     scorer: the model, its scores calibrated; out_of_fold: float64 (n, n_outputs), the calibrated scores of the training
-    texts by models that had not seen them; is_grouped: nor any text of their group.
+    texts by models that had not seen them; folds: int64 (n,), in which each was held out; is_grouped: nor had these
+    models seen any text of their group.
     """
 
     scorer: Scorer
     out_of_fold: Float64Array
+    folds: Int64Array
     is_grouped: bool
 
 
@@ -76,9 +82,16 @@ def sgd_classifier(config: TrainConfig) -> Any:
     )
 
 
+def naive_bayes(config: TrainConfig) -> Any:
+    """The third member, of two classes: it learns least of what is peculiar to the training corpora."""
+    del config
+    return NaiveBayes()
+
+
 Members = dict[str, Callable[[TrainConfig], Any]]
 
 ENSEMBLE: Members = {"logistic_regression": logistic_regression, "sgd_classifier": sgd_classifier}
+TWO_CLASSES: Members = ENSEMBLE | {"naive_bayes": naive_bayes}
 BASELINE: Members = {"logistic_regression": logistic_regression}
 
 
@@ -110,17 +123,21 @@ def train(
         DataError: there are too few texts of a class, or nothing in the texts to tell the classes apart by.
     """
     if min(counts := np.bincount(y).tolist()) < 2 and len(counts) == 2:
-        raise DataError(
-            "One of the two classes has one text only, and that cannot be held out: give at least two of each class."
-        )
+        raise DataError(ONE_TEXT)
     if folds is None:
         folds = assign_folds(y, groups, config.n_folds, config.seed)
     if weights is None:
         weights = np.ones(len(y))
     fit = _fit_heuristic if config.model == "heuristic" else _fit_ensemble
     scorer, out_of_fold = fit(texts, y, weights, folds, known_folds, config, n_jobs)
-    n_parts = len(set(zip(groups.astype(str).tolist(), folds.tolist(), strict=True)))
-    return Trained(scorer, out_of_fold, is_grouped=n_parts == len(np.unique(groups.astype(str))))
+    return Trained(scorer, out_of_fold, folds, is_grouped=keeps_groups_whole(groups, folds))
+
+
+def keeps_groups_whole(groups: npt.NDArray[np.object_], folds: Int64Array) -> bool:
+    """Whether no group (n,) is split between folds (n,)."""
+    _, group = np.unique(groups.astype(str), return_inverse=True)
+    n_parts = len(np.unique(group * (int(folds.max()) + 1) + folds))
+    return n_parts == len(np.unique(group))
 
 
 def _fit_ensemble(
@@ -145,15 +162,14 @@ def _fit_ensemble(
     X = tfidf.fit_transform(texts)
     buckets = np.flatnonzero(tfidf.idf_)
     if not len(buckets):
-        raise DataError(
-            f"No n-gram occurs in {config.min_df} texts or more: give more texts, or a smaller --min_df."
-        )
-    rows = bucket_rows(tfidf.spec, buckets)
-    if len(rows):  # the solvers keep dense coefficients: leave out the buckets not in use
-        X = csr_matrix((X.data, rows[X.indices], X.indptr), shape=(X.shape[0], len(buckets)))
-    blend = fit_blend(X, y, weights, folds, ENSEMBLE, config, n_jobs, known_folds)
+        raise DataError(NO_NGRAM.format(min_df=config.min_df))
+    # The solvers keep dense coefficients: leave out the buckets not in use.
+    column = np.cumsum(tfidf.idf_ > 0, dtype=np.int32) - 1
+    X = csr_matrix((X.data, column[X.indices], X.indptr), shape=(X.shape[0], len(buckets)))
+    members = TWO_CLASSES if int(y.max()) == 1 else ENSEMBLE
+    blend = fit_blend(X, y, weights, folds, members, config, n_jobs, known_folds)
     columns = np.column_stack((tfidf.idf_[buckets], blend.coef)).astype(np.float32)
-    return LinearScorer(tfidf.spec, rows, columns, blend.intercept), blend.out_of_fold
+    return LinearScorer(tfidf.spec, buckets, columns, blend.intercept), blend.out_of_fold
 
 
 def _fit_heuristic(
@@ -186,21 +202,43 @@ def fit_blend(
     """Fit every member, scale them to one unit, the spread of their out-of-fold scores, and calibrate their mean."""
     fitted = _fit_all(X, y, weights, members, config, n_jobs)
     held_out = _score_held_out(X, y, weights, folds, members, config, n_jobs)
-    spread = {name: float(np.std(held_out[name])) for name in members}
+    known = None
+    if known_folds is not None:
+        known = _score_held_out(X, y, weights, known_folds, members, config, n_jobs)
+    return join(fitted, held_out, y, weights, known)
+
+
+def join(
+    fitted: dict[str, Any],
+    held_out: dict[str, Float64Array],
+    y: Int64Array,
+    weights: Float64Array,
+    known: dict[str, Float64Array] | None = None,
+) -> Blend:
+    """Scale members to one unit and calibrate their mean.
+
+    Args:
+        fitted: name -> member fitted on all n texts, with scikit-learn's `coef_` and `intercept_`.
+        held_out: name -> float64 (n, n_outputs), scores of each text by members that had not seen it.
+        y: class numbers, (n,).
+        weights: of each text, (n,).
+        known: such scores by which to calibrate; None for the same.
+
+    Raises:
+        DataError: a member gives the same score to all texts.
+    """
+    spread = {name: float(np.std(scores)) for name, scores in held_out.items()}
     if min(spread.values()) < 1e-9:
         raise DataError(
             "Nothing in these texts tells the classes apart: whatever is held out gets the same score. Give more or "
             "longer texts, or less extreme settings."
         )
-    scale = {name: 1.0 / (len(members) * spread[name]) for name in members}
-    scores = np.sum([scale[name] * held_out[name] for name in members], axis=0)
-    coef = np.sum([scale[name] * fitted[name].coef_.T.astype(float) for name in members], axis=0)
-    intercept = np.sum([scale[name] * fitted[name].intercept_ for name in members], axis=0)
-    known = scores
-    if known_folds is not None:
-        held_out = _score_held_out(X, y, weights, known_folds, members, config, n_jobs)
-        known = np.sum([scale[name] * held_out[name] for name in members], axis=0)
-    slope, shift = _calibrate(known, y, weights)
+    scale = {name: 1.0 / (len(fitted) * spread[name]) for name in fitted}
+    scores = np.sum([scale[name] * held_out[name] for name in fitted], axis=0)
+    coef = np.sum([scale[name] * fitted[name].coef_.T.astype(float) for name in fitted], axis=0)
+    intercept = np.sum([scale[name] * fitted[name].intercept_ for name in fitted], axis=0)
+    voted = scores if known is None else sum(scale[name] * known[name] for name in fitted)
+    slope, shift = _calibrate(np.asarray(voted), y, weights)
     return Blend(slope * coef, slope * intercept + shift, slope * scores + shift)
 
 

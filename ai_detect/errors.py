@@ -9,6 +9,8 @@
 Every message is one sentence or two for a person: what was given, what was expected, what to do.
 """
 
+from typing import Self
+
 
 class AiDetectError(Exception):
     """Base of all errors raised on purpose by this package."""
@@ -34,6 +36,11 @@ class MissingExtraError(AiDetectError):
     """An optional package is needed and not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
+        self._given = (package, extra)
         super().__init__(
             f"{package} is not installed, and this needs it: run pip install 'ai_detect[{extra}]'."
         )
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Travel between processes."""
+        return type(self), self._given

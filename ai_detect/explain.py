@@ -17,15 +17,15 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from ai_detect import kernels
 from ai_detect.calibration import is_within
 from ai_detect.errors import UsageError
 from ai_detect.explanation import Explanation, Ngram, Sentence, Token, Window
+from ai_detect.ngrams import char_buckets, token_hashes, undone_counts, word_buckets
 from ai_detect.predictor import Predictor
 from ai_detect.profiles import Profile
 from ai_detect.reading import Reading, code_points, read
 from ai_detect.scorer import LinearScorer
-from ai_detect.text import PackedTexts, Undone
+from ai_detect.text import PackedTexts
 
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
@@ -100,7 +100,6 @@ def explain(
     contributions, ngrams = _contributions(scorer, text, reading, output)
     starts, ends = reading.places()
     tokens = map(Token, starts.tolist(), ends.tolist(), contributions.tolist())
-    statistics = dict(zip(kernels.STATISTICS, kernels.statistics(packed)[0].tolist(), strict=True))
     return Explanation(
         text=text,
         target=predictor.classes[target],
@@ -117,7 +116,7 @@ def explain(
         n_human=profile.n_texts if profile else 0,
         words=int(found.words[0]),
         obfuscation=int(found.obfuscation[0]),
-        undone={kind.name.lower(): statistics[kind.name.lower()] for kind in Undone if kind},
+        undone=undone_counts(text),
         intercept=float(scorer.intercept[output]),
         tokens=tuple(tokens),
         sentences=_sentences(text, starts, ends, contributions),
@@ -206,25 +205,20 @@ def _contributions(
 ) -> tuple[Float64Array, list[Ngram]]:
     """Return the contribution of each token, float64 (n_tokens,), and the n-grams that matter most, of either sign."""
     spec = scorer.spec
-    shift = np.uint64(64 - spec.n_bits)
-    canonical = np.frombuffer(bytearray(reading.canonical.encode()), np.uint8)
     contributions = np.zeros(len(reading.first))
     ngrams: list[Ngram] = []
     starts, ends = reading.places()
     if spec.blocks[0]:
-        hashes = np.empty(len(reading.first), np.uint64)
-        n_tokens = kernels.hash_tokens(canonical, len(canonical), hashes)
+        n_tokens = len(reading.first)
         start, length = _occurrences(n_tokens, spec.word_ngrams)
-        buckets = np.empty(len(start), np.int64)
-        kernels.add_word_ngrams(hashes, n_tokens, *spec.word_ngrams, shift, buckets)
+        buckets = word_buckets(token_hashes(reading.canonical), spec)
         words = _block(scorer, start, length, buckets, output)
         contributions += words.spread(n_tokens)
         ngrams += _extremes(words, lambda i, j: " ".join(text[starts[i] : ends[j - 1]].split()))
     if spec.blocks[1]:
         n_chars = len(reading.canonical)
         start, length = _occurrences(n_chars, spec.char_ngrams)
-        buckets = np.empty(len(start), np.int64)
-        kernels.add_char_ngrams(canonical, len(canonical), *spec.char_ngrams, shift, buckets)
+        buckets = char_buckets(reading.canonical, spec)
         chars = _block(scorer, start, length, buckets + (1 << spec.n_bits), output)
         token = np.cumsum(code_points(reading.canonical) == ord(" "))
         contributions += np.bincount(token, chars.spread(n_chars), minlength=len(contributions))
@@ -233,7 +227,7 @@ def _contributions(
 
 
 def _occurrences(n_units: int, sizes: tuple[int, int]) -> tuple[Int64Array, Int64Array]:
-    """Return start and length of every n-gram, in the order in which the kernels write their buckets."""
+    """Return start and length of every n-gram, in the order of their buckets."""
     smallest, largest = sizes
     here = np.arange(n_units)
     fitting = np.maximum(np.minimum(largest, n_units - here) - smallest + 1, 0)
@@ -243,14 +237,17 @@ def _occurrences(n_units: int, sizes: tuple[int, int]) -> tuple[Int64Array, Int6
 
 
 def _block(
-    scorer: LinearScorer, start: Int64Array, length: Int64Array, buckets: Int64Array, output: int
+    scorer: LinearScorer,
+    start: Int64Array,
+    length: Int64Array,
+    buckets: npt.NDArray[np.int32],
+    output: int,
 ) -> _Block:
     """Weigh the n-grams of one block as `kernels.score` does."""
     found, example, bucket, count = np.unique(
         buckets, return_index=True, return_inverse=True, return_counts=True
     )
-    rows = scorer.rows[found] if len(scorer.rows) else found
-    weights = np.where(rows[:, None] >= 0, scorer.weights[rows].astype(np.float64), 0.0)
+    weights = scorer.weights_of(found).astype(np.float64)
     values = (1.0 + np.log(count)) * weights[:, 0]
     norm = np.sqrt(np.sum(values * values)) or 1.0
     return _Block(start, length, bucket, example, count, values * weights[:, 1 + output] / norm)

@@ -16,6 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ai_detect import kernels
+from ai_detect.ngrams import NgramSpec
 from ai_detect.text import PackedTexts
 
 # Texts are counted in pieces of about this size, so that the growing arrays of the kernel stay in cache reach.
@@ -55,25 +56,40 @@ class HashedTfidf(TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     @property
-    def spec(self) -> kernels.NgramSpec:
+    def spec(self) -> NgramSpec:
         """The n-grams of this transformer as the kernels take them."""
-        return kernels.NgramSpec(self.word_ngrams, self.char_ngrams, self.n_bits, self.lowercase)
+        return NgramSpec(self.word_ngrams, self.char_ngrams, self.n_bits, self.lowercase)
 
     def fit(self, X: PackedTexts | Iterable[str], y: Any = None) -> Self:
         """Learn the inverse document frequencies."""
-        self._learn_idf(self._count(X))
+        self._learn_idf(self.count(X))
         return self
 
     def fit_transform(self, X: PackedTexts | Iterable[str], y: Any = None) -> csr_matrix:
         """Learn the inverse document frequencies and return the matrix, counting only once."""
-        counts = self._count(X)
+        counts = self.count(X)
         self._learn_idf(counts)
         return self._weigh(counts)
 
     def transform(self, X: PackedTexts | Iterable[str]) -> csr_matrix:
         """Return the TF-IDF matrix, float32 (n, n_features)."""
         check_is_fitted(self)
-        return self._weigh(self._count(X))
+        return self._weigh(self.count(X))
+
+    def count(self, X: PackedTexts | Iterable[str]) -> csr_matrix:
+        """Return how often each n-gram occurs in each text, float32 (n, n_features), whatever was fitted."""
+        texts = as_packed(X)
+        pieces = texts.split(1 + texts.n_bytes // _PIECE_BYTES)
+        with ThreadPoolExecutor(self.n_jobs) as pool:
+            counted = list(pool.map(lambda piece: kernels.count(piece, self.spec)[:3], pieces))
+        lengths = np.concatenate([np.diff(indptr) for indptr, _, _ in counted])
+        indptr = np.zeros(len(texts) + 1, np.int64)
+        np.cumsum(lengths, out=indptr[1:])
+        indices = np.concatenate([piece[1] for piece in counted])
+        values = np.concatenate([piece[2] for piece in counted])
+        return csr_matrix(
+            (values, indices, indptr), shape=(len(texts), self.spec.n_features), copy=False
+        )
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Name the columns by block and bucket: hashing keeps no n-grams."""
@@ -90,22 +106,7 @@ class HashedTfidf(TransformerMixin, BaseEstimator):
 
     def _learn_idf(self, counts: csr_matrix) -> None:
         df = np.bincount(counts.indices, minlength=counts.shape[1])
-        idf = np.log((1 + counts.shape[0]) / (1 + df)) + 1
-        self.idf_ = np.where(df >= max(1, self.min_df), idf, 0.0).astype(np.float32)
-
-    def _count(self, X: PackedTexts | Iterable[str]) -> csr_matrix:
-        texts = as_packed(X)
-        pieces = texts.split(1 + texts.n_bytes // _PIECE_BYTES)
-        with ThreadPoolExecutor(self.n_jobs) as pool:
-            counted = list(pool.map(lambda piece: kernels.count(piece, self.spec)[:3], pieces))
-        lengths = np.concatenate([np.diff(indptr) for indptr, _, _ in counted])
-        indptr = np.zeros(len(texts) + 1, np.int64)
-        np.cumsum(lengths, out=indptr[1:])
-        indices = np.concatenate([piece[1] for piece in counted])
-        values = np.concatenate([piece[2] for piece in counted])
-        return csr_matrix(
-            (values, indices, indptr), shape=(len(texts), self.spec.n_features), copy=False
-        )
+        self.idf_ = inverse_frequencies(df, counts.shape[0], self.min_df)
 
     def _weigh(self, counts: csr_matrix) -> csr_matrix:
         kernels.weigh(
@@ -113,6 +114,14 @@ class HashedTfidf(TransformerMixin, BaseEstimator):
         )
         counts.eliminate_zeros()
         return counts
+
+
+def inverse_frequencies(
+    df: npt.NDArray[np.int64], n_texts: int, min_df: int
+) -> npt.NDArray[np.float32]:
+    """Return ln((1 + n) / (1 + df)) + 1 of n-grams that occur in `df` texts; 0 where these are fewer than `min_df`."""
+    idf = np.log((1 + n_texts) / (1 + df)) + 1
+    return np.where(df >= max(1, min_df), idf, 0.0).astype(np.float32)
 
 
 def as_packed(X: PackedTexts | Iterable[str]) -> PackedTexts:

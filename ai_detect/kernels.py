@@ -1,109 +1,114 @@
-"""From bytes to hashed n-gram counts and scores: the Numba kernels every path goes through.
+"""From bytes to hashed n-gram counts and scores: the compiled path, for any number of texts.
 
-A text is normalised to its canonical form (tokens joined by single spaces, see `text.py`), every token and n-gram is
-hashed to 64 bits, and the top bits of the hash are its bucket. Word n-grams fill the buckets 0 ... n_features - 1,
-character n-grams, where asked for, the next n_features: each block is counted and L2-normalised by itself.
-
-`count` (training) and `score` (prediction) share all of that and differ only in what they do with the counts of a
-document, so a text gets the same features on every path. All kernels release the GIL and keep no state: batches may be
-cut and spread over threads in any way without changing a bit of the result.
+The rules are those of `ngrams`. `count` (training) and `score` (prediction) share all of them and differ only in what
+they do with the counts of a document, so a text gets the same features on every path. All kernels release the GIL:
+batches may be cut and spread over threads in any way without changing a bit of the result.
 """
 
-from dataclasses import dataclass
+import threading
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from ai_detect.text import DROP, SPACE, WORD, CodePointTable, PackedTexts, Undone, code_point_table
-
-# Odd 64-bit multipliers: the finalisers of SplitMix64 (Steele, Lea & Flood 2014) and the golden ratio.
-_SEED = np.uint64(0x9E3779B97F4A7C15)
-_TOKEN = np.uint64(0xBF58476D1CE4E5B9)
-_NGRAM = np.uint64(0x94D049BB133111EB)
-_SHIFT = np.uint64(31)
+from ai_detect.compiled import njit
+from ai_detect.ngrams import (
+    LOG_TF,
+    NGRAM,
+    SEED,
+    SHIFT,
+    STATISTICS,
+    TOKEN,
+    UNDONE_COLUMN,
+    NgramSpec,
+    function_word_hashes,
+    starts_word,
+)
+from ai_detect.text import DROP, SPACE, WORD, PackedTexts, code_point_table
 
 # How many output bytes one source byte can become (see scripts/make_unicode_table.py), and room for a last separator.
 _MAX_GROWTH = 4
-
-# Columns of the statistics that come with each text.
-STATISTICS = ("words", "function_words", *(kind.name.lower() for kind in Undone if kind))
 _N_STATISTICS = len(STATISTICS)
-_UNDONE_COLUMN = 1  # kind k of Undone is counted in column _UNDONE_COLUMN + k
+_NGRAMS, _KNOWN_NGRAMS = STATISTICS.index("ngrams"), STATISTICS.index("known_ngrams")
+_N_FUNCTION_SLOTS = 1 << 12  # a byte each, so that they stay in the first cache
+_SEPARATOR = np.uint8(32)
+# Indices are unsigned in the inner loops: at each access by a signed one Numba asks whether it counts from the end.
+_ONE = np.uintp(1)
 
-# Words of grammar, which make up some 40 % of English whatever it is about, and nearly nothing of another language.
-FUNCTION_WORDS = (
-    "the of and to a in is that it for on with as are be this have not they by or from at an but we can which "
-    "their you he was will if has more there would what so about who when do than been were his its our I them "
-    "these because my"
-).split()
-_N_FUNCTION_SLOTS = 1 << 10  # sparse: most other words meet an empty slot
-
-# Sublinear term frequency 1 + ln(count), precomputed for the counts that occur in practice.
-_LOG_TF = np.concatenate(([0.0], 1.0 + np.log(np.arange(1, 1024)))).astype(np.float64)
-
-
-@dataclass(frozen=True)
-class NgramSpec:
-    """Which n-grams are counted, and into how many buckets.
-
-    word_ngrams, char_ngrams: smallest and largest n, (0, 0) for none; n_bits: 2**n_bits buckets a block.
-    """
-
-    word_ngrams: tuple[int, int] = (1, 3)
-    char_ngrams: tuple[int, int] = (0, 0)
-    n_bits: int = 20
-    lowercase: bool = False
-
-    @property
-    def blocks(self) -> tuple[bool, bool]:
-        """Whether there are word n-grams, and whether there are character n-grams."""
-        return self.word_ngrams[1] > 0, self.char_ngrams[1] > 0
-
-    @property
-    def n_features(self) -> int:
-        """Number of columns: 2**n_bits for words, as many again if there are character n-grams."""
-        return (1 + self.blocks[1]) << self.n_bits
+_kept = threading.local()
 
 
 @njit(nogil=True, cache=True)
-def canonicalise(data, start, stop, pages, entries, pool, out, statistics):
-    """Write the canonical form of data[start:stop] to `out`; count what was undone; return its length in bytes."""
-    length = 0
-    last = SPACE
-    i = start
+def tokenise(data, start, stop, table, out, hashes, statistics):  # noqa: PLR0912, PLR0915
+    """Write the canonical form of data[start:stop] to `out` and the 64-bit hash of every token to `hashes`.
+
+    Adds the words and what was undone to `statistics`. Returns the length of the canonical form in bytes and the number
+    of tokens.
+    """
+    # One long function, since handing an array to another one costs two atomic operations: half of the speed.
+    plain, begins_word, pages, entries, pool = table
+    i, stop = np.uintp(start), np.uintp(stop)
+    length = n_tokens = np.uintp(0)
+    n_words = 0
+    last = np.int64(SPACE)
+    h = SEED
     while i < stop:
         lead = data[i]
-        size = 1
-        if lead < 0x80:
-            entry = entries[lead]
-        else:
-            code_point, size = decode(data, i, stop)
-            entry = entries[(np.int64(pages[code_point >> 8]) << 8) | (code_point & 255)]
-        undone = (entry >> 4) & 7
-        if undone > 0:
-            statistics[_UNDONE_COLUMN + undone] += 1
-        first = entry & 3
-        if first == SPACE:
-            last = SPACE
-        elif first != DROP:
-            if (first | last) != WORD and length > 0:
-                out[length] = 32
-                length += 1
-            n_replacement = (entry >> 8) & 63
-            if n_replacement == 0:
-                for j in range(i, i + size):
-                    out[length] = data[j]
-                    length += 1
+        is_plain = plain[lead]
+        entry, size = np.int64(WORD), _ONE
+        if not is_plain:
+            if lead < 0x80:
+                entry = np.int64(entries[lead])
             else:
-                offset = entry >> 14
-                for j in range(offset, offset + n_replacement):
-                    out[length] = pool[j]
-                    length += 1
-            last = (entry >> 2) & 3
+                code_point, n = decode(data, np.int64(i), np.int64(stop))
+                page, size = np.uintp(pages[code_point >> 8]), np.uintp(n)
+                entry = np.int64(entries[(page << np.uintp(8)) | np.uintp(code_point & 255)])
+            undone = (entry >> 4) & 7
+            if undone > 0:
+                statistics[UNDONE_COLUMN + undone] += 1
+            if entry & 2:  # a space, or nothing at all
+                last = last if entry & 3 == DROP else np.int64(SPACE)
+                i += size
+                continue
+        if (entry | last) & 3 != WORD:
+            if length > 0:
+                hashes[n_tokens] = h ^ (h >> SHIFT)
+                n_tokens += _ONE
+                out[length] = _SEPARATOR
+                length += _ONE
+                h = SEED
+            n_words += begins_word[pool[np.uintp(entry >> 14)] if entry >> 8 else lead]
+        if is_plain:  # a run of ASCII letters and digits, which is most of any English text
+            while plain[lead]:
+                out[length] = lead
+                length += _ONE
+                h = (h ^ np.uint64(lead)) * TOKEN
+                i += _ONE
+                if i == stop:
+                    break
+                lead = data[i]
+            last = np.int64(WORD)
+            continue
+        offset, n_bytes = np.uintp(entry >> 14), np.uintp((entry >> 8) & 63)
+        for j in range(n_bytes or size):
+            byte = pool[offset + j] if n_bytes else data[i + j]
+            if byte == _SEPARATOR:  # within a replacement of several tokens
+                hashes[n_tokens] = h ^ (h >> SHIFT)
+                n_tokens += _ONE
+                n_words += begins_word[pool[offset + j + _ONE]]
+                h = SEED
+            else:
+                h = (h ^ np.uint64(byte)) * TOKEN
+            out[length] = byte
+            length += _ONE
+        last = (entry >> 2) & 3
         i += size
-    return length
+    if length > 0:
+        hashes[n_tokens] = h ^ (h >> SHIFT)
+        n_tokens += _ONE
+    statistics[0] += n_words
+    return np.int64(length), np.int64(n_tokens)
 
 
 @njit(nogil=True, cache=True)
@@ -128,37 +133,19 @@ def decode(data, i, stop):
 
 
 @njit(nogil=True, cache=True)
-def hash_tokens(canonical, length, hashes):
-    """Write the 64-bit hash of each token to `hashes`; return their number."""
-    n_tokens = 0
-    h = _SEED
-    for i in range(length):
-        byte = canonical[i]
-        if byte == 32:
-            hashes[n_tokens] = h ^ (h >> _SHIFT)
-            n_tokens += 1
-            h = _SEED
-        else:
-            h = (h ^ np.uint64(byte)) * _TOKEN
-    if length > 0:
-        hashes[n_tokens] = h ^ (h >> _SHIFT)
-        n_tokens += 1
-    return n_tokens
-
-
-@njit(nogil=True, cache=True)
 def add_word_ngrams(hashes, n_tokens, smallest, largest, shift, buckets):
     """Write the bucket of every word n-gram to `buckets`; return their number."""
-    n = 0
-    for i in range(n_tokens):
-        h = _SEED
-        for k in range(min(largest, n_tokens - i)):
-            h = (h + hashes[i + k]) * _NGRAM
-            h ^= h >> _SHIFT
-            if k + 1 >= smallest:
-                buckets[n] = np.int64(h >> shift)
-                n += 1
-    return n
+    n = np.uintp(0)
+    end = np.uintp(n_tokens)
+    for i in range(end):
+        h = SEED
+        for k in range(min(np.uintp(largest), end - i)):
+            h = (h + hashes[i + k]) * NGRAM
+            h ^= h >> SHIFT
+            if k + _ONE >= np.uintp(smallest):
+                buckets[n] = np.int32(h >> shift)
+                n += _ONE
+    return np.int64(n)
 
 
 @njit(nogil=True, cache=True)
@@ -168,19 +155,19 @@ def add_char_ngrams(canonical, length, smallest, largest, shift, buckets):
     for i in range(length):
         if canonical[i] & 0xC0 == 0x80:  # inside a code point
             continue
-        h = _SEED
+        h = SEED
         j = i
         for k in range(largest):
             if j == length:
                 break
-            h = (h ^ np.uint64(canonical[j])) * _NGRAM
+            h = (h ^ np.uint64(canonical[j])) * NGRAM
             j += 1
             while j < length and canonical[j] & 0xC0 == 0x80:
-                h = (h ^ np.uint64(canonical[j])) * _NGRAM
+                h = (h ^ np.uint64(canonical[j])) * NGRAM
                 j += 1
             if k + 1 >= smallest:
-                mixed = (h ^ (h >> _SHIFT)) * _TOKEN
-                buckets[n] = np.int64(mixed >> shift)
+                mixed = (h ^ (h >> SHIFT)) * TOKEN
+                buckets[n] = np.int32(mixed >> shift)
                 n += 1
     return n
 
@@ -194,52 +181,25 @@ def tally(buckets, n, keys, counts, used):
     size = 64
     while size < 2 * n and size < len(keys):
         size *= 2
-    mask = size - 1
-    n_used = 0
-    for i in range(n):
+    mask = np.uintp(size - 1)
+    n_used = np.uintp(0)
+    for i in range(np.uintp(n)):
         bucket = buckets[i]
-        slot = bucket & mask
+        slot = np.uintp(bucket) & mask
         while counts[slot] > 0 and keys[slot] != bucket:
-            slot = (slot + 1) & mask
+            slot = (slot + _ONE) & mask
         if counts[slot] == 0:
             keys[slot] = bucket
             used[n_used] = slot
-            n_used += 1
+            n_used += _ONE
         counts[slot] += 1
-    return n_used
+    return np.int64(n_used)
 
 
 @njit(nogil=True, cache=True)
 def term_frequency(count):
     """Sublinear term frequency, 1 + ln(count)."""
-    return _LOG_TF[count] if count < len(_LOG_TF) else 1.0 + np.log(count)
-
-
-@njit(nogil=True, cache=True)
-def count_words(canonical, length):
-    """Count the tokens that begin with a letter, a digit or a non-ASCII byte."""
-    n = 0
-    for i in range(length):
-        byte = canonical[i]
-        alphanumeric = 48 <= byte < 58 or 65 <= byte < 91 or 97 <= byte < 123 or byte >= 128
-        if alphanumeric and (i == 0 or canonical[i - 1] == 32):
-            n += 1
-    return n
-
-
-@njit(nogil=True, cache=True)
-def count_function_words(hashes, n_tokens, function_words):
-    """Count the tokens whose hash is in an open-addressing table of 64-bit hashes, 0 for an empty slot."""
-    mask = np.uint64(len(function_words) - 1)
-    n = 0
-    for i in range(n_tokens):
-        slot = hashes[i] & mask
-        while function_words[slot] != 0:
-            if function_words[slot] == hashes[i]:
-                n += 1
-                break
-            slot = (slot + np.uint64(1)) & mask
-    return n
+    return LOG_TF[count] if count < len(LOG_TF) else 1.0 + np.log(count)
 
 
 @njit(nogil=True, cache=True)
@@ -264,10 +224,10 @@ def _scratch(longest, words, chars, n_bits):
     return (
         np.empty(capacity, np.uint8),
         np.empty(capacity, np.uint64),
-        np.empty(n_ngrams, np.int64),
-        np.empty(slots, np.int64),
-        np.zeros(slots, np.int64),
-        np.empty(slots, np.int64),
+        np.empty(n_ngrams, np.int32),
+        np.empty(slots, np.int32),
+        np.zeros(slots, np.int32),
+        np.empty(slots, np.int32),
     )
 
 
@@ -281,7 +241,43 @@ def _block_buckets(block, canonical, length, hashes, n_tokens, words, chars, n_b
 
 
 @njit(nogil=True, cache=True)
-def _count(data, offsets, pages, entries, pool, function_words, words, chars, n_bits, statistics):
+def keep_known(buckets, n, first, vocabulary):
+    """Replace each bucket by the row of its weights, leaving out those without; return how many are left.
+
+    There is no branch to mispredict: what is unknown is overwritten by the next one.
+    """
+    n_known = np.uintp(0)
+    for i in range(np.uintp(n)):
+        bucket = np.uint32(buckets[i]) + np.uint32(first)
+        word = np.uintp(bucket >> np.uint32(6))
+        bits = vocabulary[word, 0]
+        bit = np.uint64(1) << np.uint64(bucket & np.uint32(63))
+        buckets[n_known] = np.int32(vocabulary[word, 1] + popcount(bits & (bit - np.uint64(1))))
+        n_known += np.uintp((bits & bit) != 0)
+    return np.int64(n_known)
+
+
+@njit(nogil=True, cache=True)
+def popcount(x):
+    """Count the bits set, in the form that LLVM turns into one instruction (Warren, Hacker's Delight, 5-1)."""
+    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@njit(nogil=True, cache=True)
+def count_function_words(hashes, n_tokens, slots, known):
+    """Count the tokens that are function words: `slots` names the only one of the `known` hashes a token can have."""
+    mask = np.uint64(len(slots) - 1)
+    n = 0
+    for i in range(np.uintp(n_tokens)):
+        n += known[slots[hashes[i] & mask]] == hashes[i]
+    return n
+
+
+@njit(nogil=True, cache=True)
+def _count(data, offsets, table, function_words, words, chars, n_bits, statistics):
     canonical, hashes, buckets, keys, counts, used = _scratch(
         longest_text(offsets), words, chars, n_bits
     )
@@ -291,18 +287,23 @@ def _count(data, offsets, pages, entries, pool, function_words, words, chars, n_
     values = np.empty(len(indices), np.float32)
     n = 0
     for row in range(n_rows):
-        length = canonicalise(
-            data, offsets[row], offsets[row + 1], pages, entries, pool, canonical, statistics[row]
+        length, n_tokens = tokenise(
+            data,
+            offsets[row],
+            offsets[row + 1],
+            table,
+            canonical,
+            hashes,
+            statistics[row],
         )
-        n_tokens = hash_tokens(canonical, length, hashes)
-        statistics[row, 0] = count_words(canonical, length)
-        statistics[row, 1] = count_function_words(hashes, n_tokens, function_words)
+        statistics[row, 1] = count_function_words(hashes, n_tokens, *function_words)
         for block in range(2):
             if (words, chars)[block][1] == 0:
                 continue
             n_ngrams = _block_buckets(
                 block, canonical, length, hashes, n_tokens, words, chars, n_bits, buckets
             )
+            statistics[row, _NGRAMS] += n_ngrams
             n_used = tally(buckets, n_ngrams, keys, counts, used)
             if n + n_used > len(indices):
                 indices = np.concatenate((indices, np.empty(len(indices) + n_used, np.int32)))
@@ -321,56 +322,59 @@ def _count(data, offsets, pages, entries, pool, function_words, words, chars, n_
 def _score(
     data,
     offsets,
-    pages,
-    entries,
-    pool,
+    table,
     function_words,
     words,
     chars,
     n_bits,
-    rows,
+    vocabulary,
     weights,
+    counts,
     statistics,
     out,
 ):
-    canonical, hashes, buckets, keys, counts, used = _scratch(
-        longest_text(offsets), words, chars, n_bits
-    )
+    canonical, hashes, buckets, _, _, used = _scratch(longest_text(offsets), words, chars, n_bits)
     n_outputs = out.shape[1]
-    sums = np.empty(n_outputs, np.float64)
+    values = np.empty(len(used), np.float64)
     for row in range(len(offsets) - 1):
-        length = canonicalise(
-            data, offsets[row], offsets[row + 1], pages, entries, pool, canonical, statistics[row]
+        length, n_tokens = tokenise(
+            data,
+            offsets[row],
+            offsets[row + 1],
+            table,
+            canonical,
+            hashes,
+            statistics[row],
         )
-        n_tokens = hash_tokens(canonical, length, hashes)
-        statistics[row, 0] = count_words(canonical, length)
-        statistics[row, 1] = count_function_words(hashes, n_tokens, function_words)
+        statistics[row, 1] = count_function_words(hashes, n_tokens, *function_words)
         for block in range(2):
             if (words, chars)[block][1] == 0:
                 continue
             n_ngrams = _block_buckets(
                 block, canonical, length, hashes, n_tokens, words, chars, n_bits, buckets
             )
-            n_used = tally(buckets, n_ngrams, keys, counts, used)
+            n_known = keep_known(buckets, n_ngrams, block << n_bits, vocabulary)
+            statistics[row, _NGRAMS] += n_ngrams
+            statistics[row, _KNOWN_NGRAMS] += n_known
+            n_used = np.uintp(0)
+            for i in range(np.uintp(n_known)):
+                at = np.uintp(buckets[i])
+                used[n_used] = at
+                n_used += np.uintp(counts[at] == 0)
+                counts[at] += 1
             squares = 0.0
-            sums[:] = 0.0
             for i in range(n_used):
-                slot = used[i]
-                at = keys[slot] + (block << n_bits)
-                tf = term_frequency(counts[slot])
-                counts[slot] = 0
-                if len(rows) > 0:  # weights are kept for the buckets in use only
-                    at = rows[at]
-                    if at < 0:
-                        continue
-                value = tf * weights[at, 0]
-                squares += value * value
-                for k in range(n_outputs):
-                    sums[k] += value * weights[at, 1 + k]
+                at = np.uintp(used[i])
+                values[i] = term_frequency(counts[at]) * weights[at, 0]
+                squares += values[i] * values[i]
+                counts[at] = 0
             if squares > 0.0:
                 norm = 1.0 / np.sqrt(squares)
                 for k in range(n_outputs):
-                    out[row, k] += sums[k] * norm
+                    total = 0.0
+                    for i in range(n_used):
+                        total += values[i] * weights[np.uintp(used[i]), 1 + k]
+                    out[row, k] += total * norm
 
 
 @njit(nogil=True, cache=True)
@@ -389,31 +393,38 @@ def weigh(indptr, indices, values, idf, block_start):
 
 
 @cache
-def _function_word_table() -> npt.NDArray[np.uint64]:
-    """Return the hashes of the function words, in lower case and capitalised, as an open-addressing table."""
-    spelt = " ".join(
-        sorted({form for word in FUNCTION_WORDS for form in (word, word.capitalize())})
-    )
-    canonical = np.frombuffer(spelt.encode(), np.uint8)
-    hashes = np.empty(len(canonical), np.uint64)
-    table = np.zeros(_N_FUNCTION_SLOTS, np.uint64)
-    for h in hashes[: hash_tokens(canonical, len(canonical), hashes)]:
-        slot = int(h) & (_N_FUNCTION_SLOTS - 1)
-        while table[slot]:
-            slot = (slot + 1) & (_N_FUNCTION_SLOTS - 1)
-        table[slot] = h
-    return table
+def _function_words() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint64]]:
+    """Return the hashes of the function words, in lower case and capitalised, and in which slot to look for which.
+
+    No two of them share a slot, so that looking one up takes no loop: seen to below, for the list as it stands.
+    """
+    hashes = function_word_hashes()
+    known = np.concatenate((np.zeros(1, np.uint64), hashes))  # 0: of no token
+    slots = np.zeros(_N_FUNCTION_SLOTS, np.uint8)
+    slots[known & np.uint64(_N_FUNCTION_SLOTS - 1)] = np.arange(len(known))
+    if np.count_nonzero(slots) != len(hashes):
+        raise AssertionError("two function words share a slot: choose another number of slots")
+    return slots, known
+
+
+@cache
+def _table(lowercase: bool) -> tuple[npt.NDArray[Any], ...]:
+    """Return the code point table as `tokenise` takes it.
+
+    Before it stand which bytes mean themselves within a word, and which ones begin a word rather than punctuation.
+    """
+    table = code_point_table(lowercase)
+    plain = np.zeros(256, np.bool_)
+    plain[:0x80] = table.entries[:0x80] == WORD
+    return plain, starts_word(), table.pages, table.entries, table.pool
 
 
 def _arguments(texts: PackedTexts, spec: NgramSpec) -> tuple[object, ...]:
-    table: CodePointTable = code_point_table(spec.lowercase)
     return (
         texts.data,
         texts.offsets,
-        table.pages,
-        table.entries,
-        table.pool,
-        _function_word_table(),
+        _table(spec.lowercase),
+        _function_words(),
         spec.word_ngrams,
         spec.char_ngrams,
         spec.n_bits,
@@ -443,10 +454,41 @@ def statistics(texts: PackedTexts) -> npt.NDArray[np.int32]:
     return count(texts, NgramSpec((1, 1), n_bits=8))[3]
 
 
+def _zeros(n: int) -> npt.NDArray[np.int32]:
+    """Return n or more zeros, the same ones at each call of a thread: the kernel leaves them as it found them.
+
+    Fresh ones would cost a short text more page faults than it has tokens.
+    """
+    if not hasattr(_kept, "zeros") or len(_kept.zeros) < n:
+        _kept.zeros = np.zeros(n, np.int32)
+    zeros: npt.NDArray[np.int32] = _kept.zeros
+    return zeros
+
+
+def vocabulary(buckets: npt.NDArray[Any], n_features: int) -> npt.NDArray[np.uint64]:
+    """Return the set of buckets in use as `score` looks them up: a bit for each bucket, and a rank for every 64.
+
+    It is 32 times smaller than an array of rows, so that it stays in the cache of a core.
+
+    Args:
+        buckets: ascending bucket numbers.
+        n_features: how many buckets there are.
+
+    Returns: uint64 (n_features / 64 rounded up, 2); bit b of [w, 0] is set if bucket 64 w + b is in use, and [w, 1] is
+        how many are in use before bucket 64 w.
+    """
+    in_use = np.zeros((-(-n_features // 64), 64), np.uint8)
+    in_use.reshape(-1)[buckets] = 1
+    result = np.zeros((len(in_use), 2), np.uint64)
+    result[:, 0] = np.packbits(in_use, axis=1, bitorder="little").view("<u8")[:, 0]
+    result[1:, 1] = np.cumsum(in_use.sum(axis=1, dtype=np.uint64))[:-1]
+    return result
+
+
 def score(
     texts: PackedTexts,
     spec: NgramSpec,
-    rows: npt.NDArray[np.int32],
+    vocabulary: npt.NDArray[np.uint64],
     weights: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
     """Go from bytes to linear scores in one pass, the TF-IDF matrix never being built.
@@ -454,12 +496,13 @@ def score(
     Args:
         texts: the texts.
         spec: which n-grams.
-        rows: int32 (n_features,), bucket -> row of `weights` or -1; empty if every bucket has a row of its own.
-        weights: float32 (n_rows, 1 + n_outputs); column 0 is the idf, the others are coefficients.
+        vocabulary: which buckets have weights, see `vocabulary`.
+        weights: float32 (n_rows, 1 + n_outputs), a row for each of these buckets in ascending order; column 0 is the
+            idf, the others are coefficients.
 
     Returns: scores float64 (n, n_outputs), without intercept, and the statistics int32 (n, len(STATISTICS)).
     """
     statistics = np.zeros((len(texts), _N_STATISTICS), np.int32)
     out = np.zeros((len(texts), weights.shape[1] - 1), np.float64)
-    _score(*_arguments(texts, spec), rows, weights, statistics, out)
+    _score(*_arguments(texts, spec), vocabulary, weights, _zeros(len(weights)), statistics, out)
     return out, statistics

@@ -6,31 +6,52 @@ predict:  ./data/model/ -> predictor;  dataset -> batches -> predictions -> ./da
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from ai_detect import __version__, artifacts, html_report, plots, site_profiles
+from ai_detect import (
+    __version__,
+    artifacts,
+    cluster_prediction,
+    drift_html,
+    html_report,
+    plots,
+    prediction,
+    site_profiles,
+)
 from ai_detect import log as log_module
 from ai_detect.calibration import DEFAULT_RATE, MIN_WORDS, is_within, shifted
+from ai_detect.cluster import check_engine
 from ai_detect.columns import Columns
 from ai_detect.config import TrainConfig
-from ai_detect.data import check_trainable, read_batches, read_corpus
-from ai_detect.errors import DataError, UsageError
+from ai_detect.data import Copies, check_trainable, read_batches, read_corpus
+from ai_detect.drift import Counts, DriftReport, Reference, compare
+from ai_detect.drift_dataset import count_dataset
+from ai_detect.errors import DataError, MissingExtraError, UsageError
 from ai_detect.evaluation import Evaluation, evaluate
-from ai_detect.explain import explain, flagged_windows
+from ai_detect.explain import explain
 from ai_detect.explanation import ExplainedRow, ExplainReport, Explanation
 from ai_detect.labels import encode_known_labels
+from ai_detect.prediction import Question
 from ai_detect.predictor import Predictor
 from ai_detect.profiles import GENERAL, Profile
-from ai_detect.reports import CalibrateReport, ModelInfo, PredictReport, TextReport, TrainReport
-from ai_detect.results import ResultsWriter, prediction_rows, results_header
+from ai_detect.reports import (
+    CalibrateReport,
+    ModelInfo,
+    PredictReport,
+    TextReport,
+    TrainReport,
+    WarmupReport,
+)
+from ai_detect.results import ResultsWriter, results_header
 from ai_detect.scorer import available_cores
 from ai_detect.site_profiles import SiteProfile
-from ai_detect.streaming import first_rows, scored
+from ai_detect.streaming import first_rows
 from ai_detect.text import PackedTexts
 from ai_detect.tracking import open_tracker
 
@@ -77,13 +98,16 @@ class My_TextClassifier_Model:
         format: str = "",
         encoding: str = "utf-8",
         strict: bool = False,
+        streaming: bool = False,
+        engine: str = "",
+        scheduler: str = "",
         tracking: str = "wandb",
         n_jobs: int = 0,
     ) -> TrainReport:
         """Train on a labelled dataset, save the model to ./model/ and publish it to ./data/model/.
 
         Args:
-            dataset: CSV, TSV, JSONL (also .gz) or Parquet file, a folder of them, or - for stdin.
+            dataset: CSV, TSV, JSONL (also .gz) or Parquet file, a folder or pattern of them, or - for stdin.
             config: TOML file of settings; options given here win over it.
             model: ensemble or heuristic.
             word_ngrams: smallest and largest n of word n-grams, such as 1,3.
@@ -102,6 +126,10 @@ class My_TextClassifier_Model:
             format: csv, tsv, jsonl or parquet, if the file name does not tell.
             encoding: encoding of text files.
             strict: refuse the first bad row instead of leaving it out.
+            streaming: for datasets larger than memory: keep counts on disk, beside the model, and fit both members by
+                passes over them.
+            engine: dask to train by logistic regression on many processes or machines, which read the files themselves.
+            scheduler: address of a Dask scheduler, such as tcp://HOST:PORT; processes on this machine if not given.
             tracking: wandb, mlflow or none.
             n_jobs: threads; 0 for all cores.
         """
@@ -118,28 +146,43 @@ class My_TextClassifier_Model:
             seed=seed,
         )
         n_jobs = _cores(n_jobs)
+        on_cluster = check_engine(engine, scheduler)
+        if on_cluster and streaming:
+            raise UsageError(
+                "--streaming is for one machine, --engine=dask for many: give one of them."
+            )
         tracker = open_tracker(tracking, self._data_dir)
         started = time.perf_counter()
         with artifacts.training_lock(self._model_dir):
-            columns = Columns(text=text_column, label=label_column, group=group_column)
-            corpus = read_corpus(
-                dataset, columns=columns, format=format, encoding=encoding, strict=strict
-            )
-            check_trainable(corpus)
-            from ai_detect import training  # imports scikit-learn, which no other command needs
+            reading: dict[str, Any] = {
+                "columns": Columns(text=text_column, label=label_column, group=group_column),
+                "format": format,
+                "encoding": encoding,
+                "strict": strict,
+            }
+            known = {"dataset": dataset}
+            # What trains imports scikit-learn, which no other command needs.
+            if on_cluster:
+                from ai_detect import cluster_training
 
-            tracker.start(
-                settings.to_dict() | {"dataset": dataset, "dataset_sha256": corpus.fingerprint}
-            )
+                read = partial(read_batches, labelled=True, **reading)
+                fit = partial(cluster_training.run, read, format=format, scheduler=scheduler)
+            elif streaming:
+                from ai_detect import streaming_training
+
+                batches = read_batches(dataset, labelled=True, **reading)
+                fit = partial(streaming_training.run, batches, folder=self._model_dir)
+            else:
+                from ai_detect import training
+
+                corpus = read_corpus(dataset, **reading)
+                check_trainable(corpus)
+                known["dataset_sha256"] = corpus.fingerprint
+                fit = partial(training.run, corpus)
+            tracker.start(settings.to_dict() | known)
             finished = False
             try:
-                trained = training.run(
-                    corpus,
-                    settings,
-                    dataset=dataset,
-                    package_version=__version__,
-                    n_jobs=n_jobs,
-                )
+                trained = fit(settings, dataset=dataset, package_version=__version__, n_jobs=n_jobs)
                 artifacts.save(self._model_dir, trained.manifest, trained.arrays, trained.card)
                 artifacts.publish(self._model_dir, self._published)
                 figures = plots.draw(trained.evaluation, self._data_dir / "reports" / "train")
@@ -154,7 +197,11 @@ class My_TextClassifier_Model:
             "trained in %.1f s, model in %s and %s", seconds, self._model_dir, self._published
         )
         return TrainReport(
-            str(self._model_dir), str(self._published), len(corpus.ids), seconds, trained.evaluation
+            str(self._model_dir),
+            str(self._published),
+            trained.manifest["data"]["texts"],
+            seconds,
+            trained.evaluation,
         )
 
     def predict(
@@ -173,14 +220,18 @@ class My_TextClassifier_Model:
         format: str = "",
         encoding: str = "utf-8",
         strict: bool = False,
+        resume: bool = False,
+        engine: str = "",
+        scheduler: str = "",
         n_jobs: int = 0,
     ) -> PredictReport | TextReport | None:
         """Score a dataset with the model in ./data/model/ and write ./data/results.csv, or score one text.
 
         Args:
-            dataset: CSV, TSV, JSONL (also .gz) or Parquet file, a folder of them or of .txt files, or - for stdin.
+            dataset: CSV, TSV, JSONL (also .gz) or Parquet file, a folder of them or of .txt files, a pattern such as
+                'essays/*.csv', or - for stdin.
             text: one text to score instead; the answer is printed.
-            output: file to write instead of ./data/results.csv, or - for stdout.
+            output: file to write instead of ./data/results.csv, as CSV, .jsonl or .parquet; or - for stdout.
             details: add the columns verdict, words, p_value, obfuscation and reason.
             windows: add to these the share of stretches of 150 words that are called llm by themselves; slower.
             profile: whom the promise is for: general, essay, or a site profile made by calibrate.
@@ -191,75 +242,84 @@ class My_TextClassifier_Model:
             format: csv, tsv, jsonl, parquet or txt, if the file name does not tell.
             encoding: encoding of text files.
             strict: refuse the first bad row instead of keeping it with an empty prediction.
+            resume: go on where an interrupted run with --resume ended; only such a run leaves something behind.
+            engine: dask to score files on many processes or machines, also of s3:// and the like, into a folder of
+                results, ./data/results/ if --output does not say another.
+            scheduler: address of a Dask scheduler, such as tcp://HOST:PORT; processes on this machine if not given.
             n_jobs: threads; 0 for all cores.
         """
         if bool(dataset) == bool(text):
             raise UsageError("predict takes either --dataset=PATH or --text=TEXT, and one of them.")
         n_jobs = _cores(n_jobs)
+        on_cluster = check_engine(engine, scheduler)
+        if on_cluster and (text or resume or output == "-"):
+            raise UsageError(
+                "--engine=dask reads files and writes a folder: leave out --text, --resume and --output=-."
+            )
         predictor = self._load()
         chosen, site = self._profile(predictor, profile)
         fpr = _rate(chosen, fpr)
         shifted(np.zeros(0), prior)  # refuses a prior that is none
         if text:
             return _text_report(predictor, text, chosen, fpr, prior)
-        target = output or str(self._data_dir / "results.csv")
+        target = output or str(self._data_dir / ("results" if on_cluster else "results.csv"))
+        question = Question(chosen, fpr, prior, details, windows, site)
         columns = Columns(text=text_column, id=id_column)
-        batches = read_batches(
-            dataset, columns=columns, format=format, encoding=encoding, strict=strict
+        origin = None
+        if resume:
+            origin = prediction.origin(
+                dataset,
+                target,
+                predictor,
+                question,
+                package_version=__version__,
+                format=format,
+                reading={"columns": asdict(columns), "encoding": encoding, "strict": strict},
+            )
+        read = partial(
+            read_batches, columns=columns, format=format, encoding=encoding, strict=strict
         )
+        header = results_header(predictor, details=details, windows=windows)
         started = time.perf_counter()
-        counts: Counter[str] = Counter()
-        problems: Counter[str] = Counter()
-        lengths = np.zeros(10, np.int64)
-        n_rows = 0
-        with (
-            ResultsWriter(
-                target, results_header(predictor, details=details, windows=windows)
-            ) as writer,
-            tqdm(desc="scoring", unit=" texts", disable=None, leave=False) as bar,
-        ):
-            for batch, predictions in scored(predictor, batches, chosen, n_jobs):
-                rows, called = prediction_rows(
-                    predictor,
-                    batch,
-                    predictions,
-                    fpr=fpr,
-                    prior=prior,
-                    details=details,
-                    flagged_windows=flagged_windows(predictor, batch.texts, chosen, fpr)
-                    if windows and chosen
-                    else None,
-                )
-                writer.write_rows(rows)
-                if site:
-                    # Shorter texts get no verdict, and none is behind a profile.
-                    lengths += site.count(predictions.words[predictions.words >= MIN_WORDS])
-                counts.update(called)
-                problems.update(batch.problems.values())
-                n_rows += len(batch.ids)
-                bar.update(len(batch.ids))
-        if problems:
-            logger.warning("rows that could not be scored: %s", dict(problems))
-        if site and site.has_drifted(lengths):
+        if on_cluster:
+            tally = cluster_prediction.predict(
+                dataset,
+                target,
+                predictor,
+                question,
+                read,
+                format=format,
+                scheduler=scheduler,
+                n_workers=n_jobs,
+            )
+        else:
+            writer = ResultsWriter(target, header, origin=origin)
+            tally = prediction.run(predictor, read(dataset), writer, question, n_jobs=n_jobs)
+        if tally.problems:
+            logger.warning("rows that could not be scored: %s", dict(tally.problems))
+        if site and site.has_drifted(tally.lengths):
             logger.warning(
                 "the texts have other lengths than those behind the profile %s (population stability index %.2f): its "
                 "promise is for texts like its own",
                 profile,
-                site.drift(lengths),
+                site.drift(tally.lengths),
             )
-        seconds = time.perf_counter() - started
-        logger.info("%d rows scored in %.1f s, results in %s", n_rows, seconds, target)
-        if target == "-":
-            return None
-        return PredictReport(
-            target,
-            n_rows,
-            problems.total(),
-            dict(sorted(counts.items())),
-            dict(problems),
+        report = PredictReport(
+            "standard output" if target == "-" else target,
+            tally.n_rows,
+            tally.problems.total(),
+            dict(sorted(tally.called.items())),
+            dict(tally.problems),
             self._model_name,
-            seconds,
+            time.perf_counter() - started,
         )
+        if target == "-":  # where there are rows and nothing else
+            logger.info("%s", report)
+            return None
+        logger.info(
+            "%d rows scored in %.1f s, results in %s", report.n_rows, report.seconds, target
+        )
+        return report
 
     def evaluate(
         self,
@@ -398,7 +458,8 @@ class My_TextClassifier_Model:
         site_profiles.check_name(profile)
         predictor = self._load()
         general = predictor.profile()
-        scores, words, n_rows = [], [], 0
+        scores, words, n_rows, n_copies = [], [], 0, 0
+        copies = Copies()
         batches = read_batches(
             dataset,
             columns=Columns(text=text_column),
@@ -409,9 +470,11 @@ class My_TextClassifier_Model:
         for batch in batches:
             found = predictor.predict(batch.texts, general)
             long_enough = found.words >= MIN_WORDS  # shorter ones get no verdict
-            scores.append(found.scores[long_enough, 0])
-            words.append(found.words[long_enough])
+            is_copy = long_enough & copies.find(batch.texts)
+            scores.append(found.scores[long_enough & ~is_copy, 0])
+            words.append(found.words[long_enough & ~is_copy])
             n_rows += len(batch.ids)
+            n_copies += int(is_copy.sum())
         all_scores, all_words = np.concatenate(scores), np.concatenate(words)
         site = site_profiles.make(
             profile,
@@ -423,6 +486,8 @@ class My_TextClassifier_Model:
         )
         file = site_profiles.save(self._published, site)
         logger.info("profile %s made from %d texts", profile, len(all_scores))
+        if n_copies:
+            logger.warning("%s: %d copies of texts left out", dataset, n_copies)
         flagged = float(is_within(general.p_values(all_scores, all_words), DEFAULT_RATE).mean())
         if flagged > _SUSPICIOUS:
             logger.warning(
@@ -435,9 +500,59 @@ class My_TextClassifier_Model:
             str(file),
             len(all_scores),
             n_rows - len(all_scores),
+            n_copies,
             site.profile().floor,
             flagged,
         )
+
+    def drift(
+        self,
+        *,
+        dataset: str,
+        reference: str = "",
+        prior: float = 0.0,
+        html: str = "",
+        text_column: str = "",
+        format: str = "",
+        encoding: str = "utf-8",
+        n_jobs: int = 0,
+    ) -> DriftReport:
+        """Tell whether texts are still like the human texts that the model in ./data/model/ was trained on.
+
+        Args:
+            dataset: texts that came in, in any format of predict; labels are not needed.
+            reference: texts to compare with instead of those of training, such as those of a good month.
+            prior: share of LLM texts that you expect, where the texts of training are the reference.
+            html: file to write the report to as one HTML page, with plots.
+            text_column: column of the texts, if its name does not tell.
+            format: csv, tsv, jsonl, parquet or txt, if the file name does not tell.
+            encoding: encoding of text files.
+            n_jobs: threads; 0 for all cores.
+        """
+        n_jobs = _cores(n_jobs)
+        predictor = self._load()
+        known = Reference.of_model(predictor.manifest)
+
+        def counted(path: str) -> Counts:
+            return count_dataset(
+                predictor,
+                known,
+                path,
+                columns=Columns(text=text_column),
+                format=format,
+                encoding=encoding,
+                n_jobs=n_jobs,
+            )
+
+        if reference:
+            known = known.with_texts(counted(reference), f"texts of {Path(reference).name}")
+        compare(known, Counts.none(known), prior=prior)  # refuses a prior that is none
+        report = compare(known, counted(dataset), prior=prior)
+        logger.info("%s", report.summary)
+        if html:
+            name, date = Path(dataset).name, time.strftime("%Y-%m-%d")
+            drift_html.write(Path(html), report, model=self._model_name, dataset=name, date=date)
+        return replace(report, page=html)
 
     def info(self) -> ModelInfo:
         """Show what the model in ./data/model/ is: its data, settings, figures and profiles."""
@@ -447,6 +562,29 @@ class My_TextClassifier_Model:
             predictor.manifest,
             site_profiles.states(self._published, model=predictor.weights_sha256),
         )
+
+    def serve(self, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1) -> None:
+        """Serve predictions, explanations and a page over HTTP until stopped; takes the extra ai_detect[serve].
+
+        Args:
+            host: address to listen on; 0.0.0.0 for all of this machine.
+            port: port to listen on; 0 for any that is free.
+            workers: processes that answer.
+        """
+        if workers < 1:
+            raise UsageError(f"--workers={workers} is too few: give a number from 1 up.")
+        try:
+            from ai_detect.server.launch import serve
+            from ai_detect.server.settings import Settings
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(error.name or "uvicorn", "serve") from error
+        serve(Settings.from_environment(self._data_dir), host=host, port=port, workers=workers)
+
+    def warmup(self) -> WarmupReport:
+        """Compile the kernels now, so that no later command or service has to: after installing, or in an image."""
+        from ai_detect.warmup import warm_up
+
+        return warm_up()
 
     def log(self, *, lines: int = 50, follow: bool = False) -> Iterator[str]:
         """Show the end of ./data/log_file.log.

@@ -10,10 +10,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ai_detect import calibration, kernels
+from ai_detect import calibration
 from ai_detect.artifacts import ModelFiles
 from ai_detect.calibration import Evidence
 from ai_detect.errors import ArtifactError, UsageError
+from ai_detect.ngrams import STATISTICS, NgramSpec
 from ai_detect.profiles import GENERAL, Profile, from_arrays
 from ai_detect.scorer import Arrays, HeuristicScorer, LinearScorer, Scorer, probabilities
 from ai_detect.text import PackedTexts, Undone, table_fingerprint
@@ -21,7 +22,7 @@ from ai_detect.text import PackedTexts, Undone, table_fingerprint
 Float64Array = npt.NDArray[np.float64]
 Int32Array = npt.NDArray[np.int32]
 
-_COLUMN = {name: i for i, name in enumerate(kernels.STATISTICS)}
+_COLUMN = {name: i for i, name in enumerate(STATISTICS)}
 # What nobody types by accident. Typographic quotes and markdown are no obfuscation.
 _OBFUSCATION = [
     _COLUMN[kind.name.lower()] for kind in (Undone.INVISIBLE, Undone.LOOKALIKE, Undone.ODD_SPACE)
@@ -34,7 +35,8 @@ class Predictions:
 
     scores: float64 (n, n_outputs); probability: float64 (n, n_classes), at equal priors; words, function_words,
     obfuscation: int32 (n,), the words of each text, those of English grammar among them, and the characters undone in
-    it that hide something; p_value: float64 (n,), empty unless detection.
+    it that hide something; unknown: float64 (n,), the share of its n-grams that the model has no weight for; p_value:
+    float64 (n,), empty unless detection.
     """
 
     scores: Float64Array
@@ -42,6 +44,7 @@ class Predictions:
     words: Int32Array
     function_words: Int32Array
     obfuscation: Int32Array
+    unknown: Float64Array
     p_value: Float64Array
 
 
@@ -118,6 +121,7 @@ class Predictor:
         """Score texts; p-values are those of the given profile, or else of `general`."""
         scores, statistics = self.scorer.decision_function(texts)
         words = statistics[:, _COLUMN["words"]]
+        ngrams = statistics[:, _COLUMN["ngrams"]]
         p_value = np.empty(0)
         if self.detection:
             p_value = (profile or self.profile()).p_values(scores[:, 0], words)
@@ -126,7 +130,8 @@ class Predictor:
             probabilities(scores),
             words,
             statistics[:, _COLUMN["function_words"]],
-            statistics[:, _OBFUSCATION].sum(axis=1),
+            obfuscation(statistics),
+            (ngrams - statistics[:, _COLUMN["known_ngrams"]]) / np.maximum(ngrams, 1),
             p_value,
         )
 
@@ -140,6 +145,12 @@ class Predictor:
             predictions.obfuscation,
         )
         return calibration.verdicts(evidence, fpr=fpr, human_below=self.human_below)
+
+
+def obfuscation(statistics: Int32Array) -> Int32Array:
+    """Return from statistics (n, len(STATISTICS)) the characters undone in each text that hide something."""
+    found: Int32Array = statistics[:, _OBFUSCATION].sum(axis=1)
+    return found
 
 
 def _check(manifest: dict[str, Any], arrays: Arrays) -> None:
@@ -158,7 +169,7 @@ def _scorer(manifest: dict[str, Any], arrays: Arrays) -> Scorer:
     if manifest["config"]["model"] == "heuristic":
         return HeuristicScorer(arrays["mean"], arrays["scale"], arrays["coef"], arrays["intercept"])
     ngrams = manifest["ngrams"]
-    spec = kernels.NgramSpec(
+    spec = NgramSpec(
         tuple(ngrams["word_ngrams"]),
         tuple(ngrams["char_ngrams"]),
         ngrams["n_bits"],

@@ -1,6 +1,6 @@
 """A text as the kernels read it, with the way back to its characters.
 
-The same steps as `kernels.canonicalise`, in Python and NumPy, where there is time to note what came from where.
+The same steps as `kernels.tokenise`, in Python and NumPy, where there is time to note what came from where.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def code_points(text: str) -> npt.NDArray[np.uint32]:
 
 
 def read(text: str, *, lowercase: bool) -> Reading:
-    """Do what `kernels.canonicalise` does, and keep track of where everything comes from."""
+    """Do what `kernels.tokenise` does, and keep track of where everything comes from."""
     table = code_point_table(lowercase)
     points = code_points(text)
     entries = table.entries[(table.pages[points >> 8].astype(np.int64) << 8) | (points & 255)]

@@ -95,12 +95,17 @@ class TextReport:
 
 @dataclass(frozen=True)
 class CalibrateReport:
-    """The outcome of making a site profile. flagged: share of its texts that the general profile calls llm at 1 %."""
+    """The outcome of making a site profile.
+
+    n_left_out: rows without a place in it, n_copies of them because their text was there before; flagged: share of its
+    texts that the general profile calls llm at 1 %.
+    """
 
     profile: str
     file: str
     n_texts: int
     n_left_out: int
+    n_copies: int
     smallest_fpr: float
     flagged: float
 
@@ -110,8 +115,9 @@ class CalibrateReport:
 
     def __str__(self) -> str:
         return (
-            f"profile {self.profile} from {self.n_texts} human texts, {self.n_left_out} rows left out; "
-            f"{100 * self.flagged:.1f} % of them would be called llm by the general profile at 1 %\n"
+            f"profile {self.profile} from {self.n_texts} human texts ({self.n_left_out} rows left out, "
+            f"{self.n_copies} of them copies of a text); "
+            f"{100 * self.flagged:.1f} % of these would be called llm by the general profile at 1 %\n"
             f"smallest false-positive rate it can promise: {self.smallest_fpr:.4g}\n"
             f"use it with --profile={self.profile}; it is kept in {self.file}"
         )
@@ -157,3 +163,18 @@ class ModelInfo:
         for name, state in self.site_profiles.items():
             lines.append(f"site profile {name}: {state}")
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class WarmupReport:
+    """Where the compiled kernels are kept, and how long it took to have them there."""
+
+    folder: str
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"kernels ready after {self.seconds:.1f} s, kept in {self.folder}"

@@ -1,22 +1,20 @@
 """The rows of results.csv, and a writer that leaves a file either whole and new, or untouched."""
 
-import csv
-import os
-import sys
-import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ai_detect.calibration import shifted
 from ai_detect.data import Batch
-from ai_detect.errors import DataError, UsageError
+from ai_detect.errors import UsageError
 from ai_detect.predictor import Predictions, Predictor
+from ai_detect.result_files import ContinuedFile, ResultFile, StandardOutput
+from ai_detect.row_formats import format_of, open_rows
 
 _DETAILS = ("verdict", "words", "p_value", "obfuscation", "reason")
 
@@ -88,10 +86,18 @@ def prediction_rows(
 
 
 class ResultsWriter:
-    """Write a CSV file aside and move it over the target when all rows are there.
+    """Write a table of results aside and move it over the target when all rows are there.
 
-    Numbers are written as Python shows them, so that no digit is lost. The path `-` is standard
-    output, where rows appear as they are written.
+    The ending of the name tells the format: .jsonl, .parquet, and CSV for any other. The path `-`
+    is standard output, where rows appear as they are written.
+
+    Args:
+        path: of the file.
+        header: the names of its columns.
+        origin: what the rows are made of, for a run that can be continued; None for one that cannot.
+
+    Raises:
+        UsageError: the format is not one of these, or cannot be continued.
 
     Example:
         >>> with ResultsWriter("-", ["id", "generated"]) as results:
@@ -100,25 +106,27 @@ class ResultsWriter:
         a1,0.25
     """
 
-    def __init__(self, path: Path | str, header: Sequence[str]) -> None:
-        self._target = Path(path)
-        self._is_stdout = str(path) == "-"
+    def __init__(
+        self, path: Path | str, header: Sequence[str], *, origin: Mapping[str, Any] | None = None
+    ) -> None:
+        self._format = format_of(str(path), resumes=origin is not None)
         self._header = header
-        self._aside: Path | None = None
+        self._file = StandardOutput() if str(path) == "-" else _result_file(Path(path), origin)
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """What `checkpoint` was last given in the run that is continued; empty if there is none."""
+        return self._file.state
 
     def __enter__(self) -> Self:
-        """Open the file aside, in the target's folder, which is made if need be.
+        """Open the file aside.
 
         Raises:
-            DataError: it cannot be written there.
+            DataError: it cannot be written there, or the run there is another one.
         """
-        try:
-            self._file = sys.stdout if self._is_stdout else self._open_aside()
-            self._writer = csv.writer(_UnixLines(self._file), lineterminator="\r\n")
-            self._writer.writerow(self._header)
-        except OSError as error:
-            self._discard()
-            raise self._failure(error) from error
+        sink = self._file.open()
+        with self._abandoning(), self._file.failures():
+            self._rows = open_rows(self._format, sink, self._header, is_begun=bool(self.state))
         return self
 
     def write_rows(self, rows: Iterable[Sequence[object]]) -> None:
@@ -127,10 +135,12 @@ class ResultsWriter:
         Raises:
             DataError: the disk is full, or the file cannot be written for another reason.
         """
-        try:
-            self._writer.writerows(rows)
-        except OSError as error:
-            raise self._failure(error) from error
+        with self._file.failures():
+            self._rows.write(rows)
+
+    def checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Note that all rows written so far belong to the given state of the run, which is not empty."""
+        self._file.checkpoint(state)
 
     def __exit__(
         self,
@@ -138,61 +148,27 @@ class ResultsWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Put the file in place, or remove it if anything failed."""
+        """Put the file in place, or abandon it if anything failed."""
         if kind is not None:
-            self._discard()
+            with suppress(
+                OSError
+            ):  # what ends a table is of no use now, but a full disk may refuse it
+                self._rows.close()
+            self._file.abandon()
             return
+        with self._abandoning():
+            with self._file.failures():
+                self._rows.close()
+            self._file.commit()
+
+    @contextmanager
+    def _abandoning(self) -> Iterator[None]:
         try:
-            self._file.flush()
-            if self._aside:
-                os.fsync(self._file.fileno())
-                self._file.close()
-                os.replace(self._aside, self._target)
-        except OSError as failure:
-            self._discard()
-            raise self._failure(failure) from failure
-
-    def _open_aside(self) -> IO[str]:
-        if self._target.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{self._target.name}.", suffix=".part", dir=self._target.parent
-        )
-        self._aside = Path(name)
-        self._aside.chmod(0o666 & ~_umask())
-        return open(handle, "w", encoding="utf-8", errors="replace", newline="")
-
-    def _discard(self) -> None:
-        if self._aside:
-            with suppress(OSError):  # closing writes what is left, which the full disk refuses
-                self._file.close()
-            self._aside.unlink(missing_ok=True)
-
-    def _failure(self, error: OSError) -> DataError:
-        if self._is_stdout:
-            return DataError(f"The results cannot be written to standard output: {error.strerror}.")
-        return DataError(
-            f"The results cannot be written to {self._target}: {error.strerror}. "
-            "A file that was there before is untouched."
-        )
+            yield
+        except BaseException:
+            self._file.abandon()
+            raise
 
 
-class _UnixLines:
-    """A file whose rows end in a line feed alone.
-
-    Python quotes a lone carriage return within a value only where it is part of the line's end.
-    """
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-
-    def write(self, row: str) -> int:
-        return self._file.write(row.removesuffix("\r\n") + "\n")
-
-
-def _umask() -> int:
-    """Return the mask of permissions for new files, which Python can only read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def _result_file(path: Path, origin: Mapping[str, Any] | None) -> ResultFile:
+    return ResultFile(path) if origin is None else ContinuedFile(path, origin)

@@ -5,26 +5,32 @@ whatever was trained, one coefficient per bucket and class is left (one column f
 """
 
 import os
+import sys
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ai_detect import kernels
 from ai_detect.heuristic import HeuristicFeatures
+from ai_detect.ngrams import LOG_TF, STATISTICS, NgramSpec, count_one
 from ai_detect.text import PackedTexts
 
 Float64Array = npt.NDArray[np.float64]
 Int32Array = npt.NDArray[np.int32]
 Arrays = dict[str, npt.NDArray[Any]]
 
+# Bytes up to which a single text is scored without the kernels, where a process has not loaded them yet: that takes
+# half a second, a text of this size a few milliseconds.
+_SMALL = 1 << 14
+
 
 class Scorer(Protocol):
     """Anything that scores texts; n_outputs is 1 for two classes (the log-odds of the second), else their number."""
 
     def decision_function(self, texts: PackedTexts) -> tuple[Float64Array, Int32Array]:
-        """Return the scores, float64 (n, n_outputs), and the statistics of each text (`kernels.STATISTICS`)."""
+        """Return the scores, float64 (n, n_outputs), and the statistics of each text (`ngrams.STATISTICS`)."""
 
     def to_arrays(self) -> Arrays:
         """Return what has to be kept, as the arrays of a model file."""
@@ -34,41 +40,88 @@ class Scorer(Protocol):
 class LinearScorer:
     """score(text) = TF-IDF(text) @ coefficients + intercept.
 
-    spec: the n-grams; rows: int32 (n_features,) bucket -> row of `weights` or -1, empty if all buckets are in use;
-    weights: float32 (n_rows, 1 + n_outputs), idf and coefficients; intercept: float64 (n_outputs,).
+    spec: the n-grams; buckets: int (n_rows,), those in use, ascending; weights: float32 (n_rows, 1 + n_outputs), idf
+    and coefficients of each; intercept: float64 (n_outputs,).
     """
 
-    spec: kernels.NgramSpec
-    rows: Int32Array
+    spec: NgramSpec
+    buckets: npt.NDArray[Any]
     weights: npt.NDArray[np.float32]
     intercept: Float64Array
 
     def decision_function(self, texts: PackedTexts) -> tuple[Float64Array, Int32Array]:
         """Return the scores and statistics of each text, in one pass over its bytes."""
-        scores, statistics = kernels.score(texts, self.spec, self.rows, self.weights)
+        if len(texts) == 1 and texts.n_bytes <= _SMALL and "ai_detect.kernels" not in sys.modules:
+            text = texts[0]
+            if (
+                "\ufffd" not in text
+            ):  # the kernels replace what is not UTF-8 byte by byte, Python by its own rules
+                return self._decision_of_one(text)
+        from ai_detect import kernels  # loads Numba
+
+        scores, statistics = kernels.score(texts, self.spec, self._vocabulary, self.weights)
         return scores + self.intercept, statistics
 
+    def _decision_of_one(self, text: str) -> tuple[Float64Array, Int32Array]:
+        """Do the same without the kernels, adding up in the same order, so that not a bit differs."""
+        counted = count_one(text, self.spec)
+        score = np.zeros(self.weights.shape[1] - 1)
+        for block, (buckets, n) in enumerate(counted.blocks):
+            row, is_known = self._rows(buckets.astype(np.int64) + (block << self.spec.n_bits))
+            weights, counts = self.weights[row[is_known]].astype(np.float64), n[is_known]
+            counted.statistics[STATISTICS.index("known_ngrams")] += counts.sum()
+            values = LOG_TF[counts] * weights[:, 0]
+            squares = np.cumsum(values * values)[-1:]  # NumPy adds up one by one only here
+            if squares.any():
+                norm = 1.0 / np.sqrt(squares)
+                score += np.cumsum(values[:, None] * weights[:, 1:], axis=0)[-1] * norm
+        return (score + self.intercept)[None], counted.statistics[None]
+
+    def weights_of(self, buckets: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return idf and coefficients, (n, 1 + n_outputs), of any buckets; zeros for those not in use."""
+        row, is_known = self._rows(buckets)
+        result = np.zeros((len(buckets), self.weights.shape[1]), np.float32)
+        result[is_known] = self.weights[row[is_known]]
+        return result
+
+    def _rows(
+        self, buckets: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Return the row of the weights of each bucket, and whether it has one."""
+        if not len(self.buckets):
+            return np.zeros(len(buckets), np.intp), np.zeros(len(buckets), np.bool_)
+        row = np.minimum(np.searchsorted(self.buckets, buckets), len(self.buckets) - 1)
+        return row, self.buckets[row] == buckets
+
+    @cached_property
+    def _vocabulary(self) -> npt.NDArray[np.uint64]:
+        from ai_detect import kernels
+
+        return kernels.vocabulary(self.buckets, self.spec.n_features)
+
     def to_arrays(self) -> Arrays:
-        """Return the arrays of a model file: only buckets in use, as sorted bucket numbers and their weights."""
-        used = np.flatnonzero(self.rows >= 0) if len(self.rows) else np.arange(len(self.weights))
+        """Return the arrays of a model file."""
         return {
-            "buckets": used.astype(np.uint32),
+            "buckets": self.buckets.astype(np.uint32),
             "idf": self.weights[:, 0],
             "coef": self.weights[:, 1:],
             "intercept": self.intercept,
         }
 
     @classmethod
-    def from_arrays(cls, spec: kernels.NgramSpec, arrays: Arrays) -> Self:
+    def from_arrays(cls, spec: NgramSpec, arrays: Arrays) -> Self:
         """Rebuild the scorer of a model file.
 
         Raises:
-            KeyError, IndexError, ValueError: the arrays are not those of such a file.
+            KeyError, ValueError: the arrays are not those of such a file.
         """
         if len(arrays["buckets"]) != len(arrays["idf"]):  # the kernel would read past the weights
             raise ValueError("buckets and idf are not of one length")
+        buckets = arrays["buckets"].astype(np.int64)
+        if len(buckets) and (buckets[-1] >= spec.n_features or np.any(np.diff(buckets) <= 0)):
+            raise ValueError(f"buckets are not ascending numbers below {spec.n_features}")
         weights = np.column_stack((arrays["idf"], arrays["coef"])).astype(np.float32)
-        return cls(spec, bucket_rows(spec, arrays["buckets"]), weights, arrays["intercept"])
+        return cls(spec, buckets, weights, arrays["intercept"])
 
 
 @dataclass(frozen=True)
@@ -85,21 +138,14 @@ class HeuristicScorer:
 
     def decision_function(self, texts: PackedTexts) -> tuple[Float64Array, Int32Array]:
         """Return the scores and statistics of each text."""
+        from ai_detect import kernels
+
         features = (HeuristicFeatures().transform(texts) - self.mean) / self.scale
         return features @ self.coef + self.intercept, kernels.statistics(texts)
 
     def to_arrays(self) -> Arrays:
         """Return the four arrays by name."""
         return {name: getattr(self, name) for name in ("mean", "scale", "coef", "intercept")}
-
-
-def bucket_rows(spec: kernels.NgramSpec, buckets: npt.NDArray[Any]) -> Int32Array:
-    """Return the map bucket -> position in `buckets` (sorted), -1 elsewhere; empty if every bucket is there."""
-    if len(buckets) == spec.n_features:
-        return np.zeros(0, np.int32)
-    rows = np.full(spec.n_features, -1, np.int32)
-    rows[buckets] = np.arange(len(buckets), dtype=np.int32)
-    return rows
 
 
 def probabilities(scores: Float64Array) -> Float64Array:

@@ -1,4 +1,4 @@
-"""Where a dataset's bytes come from: a file, the files of a folder, or standard input.
+"""Where a dataset's bytes come from: a file, the files of a folder or of a pattern, or standard input.
 
 Text reaches its reader as one stream of UTF-8, unpacked and transcoded on the way, whatever it was
 on disk. Bytes that cannot be decoded become `MARK`, so that a reader can tell which row they
@@ -6,13 +6,14 @@ spoil.
 """
 
 import codecs
+import glob
 import gzip
 import io
 import logging
 import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -86,29 +87,30 @@ def find_sources(dataset: str, *, format: str = "") -> list[Source]:
     """Name the tables that make a dataset, in reading order.
 
     Args:
-        dataset: a file, a folder, or `-` for standard input.
+        dataset: a file, a folder, a pattern such as `essays/*.csv` or `**/*.parquet`, or `-` for standard input.
         format: one of `FORMATS`, for files whose suffix does not tell.
 
     Raises:
         DataError: nothing is there, or nothing that can be read.
         UsageError: the format is unknown.
     """
-    if format and format.lower() not in FORMATS:
-        raise UsageError(f"--format={format} is unknown; expected one of {', '.join(FORMATS)}.")
-    format = FORMATS[format.lower()] if format else ""
+    format = check_format(format)
     if dataset == "-":
         return [Source((), format)]
     path = Path(dataset)
     try:
         if not dataset or not path.exists():
-            raise DataError(
-                f"There is no file or folder {dataset!r}; check --dataset, or pass - for stdin."
-            )
+            if not glob.has_magic(dataset):
+                raise DataError(
+                    f"There is no file or folder {dataset!r}; check --dataset, or pass - for stdin."
+                )
+            matches = map(Path, glob.glob(dataset, recursive=True))
+            return _sources_of(matches, f"The pattern {dataset}", format)
         if path.is_dir():
-            return _folder_sources(path, format)
+            return _sources_of(path.iterdir(), f"The folder {path}", format)
     except OSError as error:
         raise unreadable(dataset, error) from error
-    source = _file_source(path, format)
+    source = file_source(path, format)
     if source is None:
         raise DataError(
             f"The format of {path} is not known by its name; expected {_EXPECTED}. "
@@ -117,23 +119,27 @@ def find_sources(dataset: str, *, format: str = "") -> list[Source]:
     return [source]
 
 
-def _folder_sources(folder: Path, format: str) -> list[Source]:
-    """Take the data files among a folder's direct children, or else its .txt files as one table."""
-    files = sorted(
-        path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
-    )
-    known = [source for path in files if (source := _file_source(path, format, in_folder=True))]
+def _sources_of(found: Iterable[Path], whose: str, format: str) -> list[Source]:
+    """Take the data files among some paths, or else the .txt files as one table."""
+    files = sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+    known = [source for path in files if (source := file_source(path, format, in_folder=True))]
     tables = [source for source in known if source.format != "txt"]
     texts = tuple(source.paths[0] for source in known if source.format == "txt")
     if not known:
-        raise DataError(f"The folder {folder} holds no data file; expected {_EXPECTED}.")
+        raise DataError(f"{whose} holds no data file; expected {_EXPECTED}.")
     n_read = len(tables) or len(texts)
-    logger.info("%s: %s files to read, %s others left out", folder, n_read, len(files) - n_read)
-    return tables or [Source(texts, "txt", stem=folder.name)]
+    logger.info("%s: %s files to read, %s others left out", whose, n_read, len(files) - n_read)
+    return tables or [Source(texts, "txt", stem=texts[0].parent.name)]
 
 
-def _file_source(path: Path, format: str, *, in_folder: bool = False) -> Source | None:
-    """Tell a file's format from its name, unless it is given; None where the name does not tell."""
+def file_source(path: Path, format: str, *, in_folder: bool = False) -> Source | None:
+    """Tell a file's format from its name, unless it is given; None where the name does not tell.
+
+    Args:
+        path: of the file, which need not be there.
+        format: one of the values of `FORMATS`, or "".
+        in_folder: whether it is one of several, so that its name names its rows.
+    """
     name = path.name
     gzipped = name.lower().endswith(".gz")
     if gzipped:
@@ -148,6 +154,17 @@ def _file_source(path: Path, format: str, *, in_folder: bool = False) -> Source 
 def unreadable(name: str, error: OSError) -> DataError:
     """Say in one sentence that a file cannot be read; the system's reason has no data in it."""
     return DataError(f"{name} cannot be read: {error.strerror or 'the file is damaged'}.")
+
+
+def check_format(format: str) -> str:
+    """Return the format that a name stands for, "" for none.
+
+    Raises:
+        UsageError: the format is unknown.
+    """
+    if format and format.lower() not in FORMATS:
+        raise UsageError(f"--format={format} is unknown; expected one of {', '.join(FORMATS)}.")
+    return FORMATS[format.lower()] if format else ""
 
 
 def check_encoding(encoding: str) -> None:
@@ -221,11 +238,46 @@ def wrong_encoding(name: str, encoding: str) -> DataError:
 
 def to_utf8(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     """Transcode pieces of a file, with `MARK` for what cannot be decoded; no piece is empty."""
+    if codecs.lookup(encoding).name == "utf-8":
+        yield from _checked_utf8(chunks)
+        return
     for text in codecs.iterdecode(chunks, encoding, errors="surrogateescape"):
+        yield _marked(text)
+
+
+def _checked_utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Hand pieces of UTF-8 on as they are, cut between letters."""
+    held = b""
+    for chunk in chunks:
+        data = held + chunk if held else chunk
+        end = len(data) if data.isascii() else _end_of_letters(data)
+        data, held = (data, b"") if end == len(data) else (data[:end], data[end:])
         try:
-            yield text.encode()
-        except UnicodeEncodeError:
-            yield _UNDECODED.sub(MARK.decode(), text).encode()
+            str(data, "utf-8")
+        except UnicodeDecodeError:
+            data = _marked(data.decode("utf-8", "surrogateescape"))
+        if data:
+            yield data
+    if held:
+        yield _marked(held.decode("utf-8", "surrogateescape"))
+
+
+def _end_of_letters(data: bytes) -> int:
+    """Return where the last letter starts if it may be cut off, else the length."""
+    for back in range(1, min(len(data), 3) + 1):
+        byte = data[-back]
+        if byte >= 0xC0:  # the first byte tells how many there are: 2, 3 or 4
+            return len(data) - back if back < 2 + (byte >= 0xE0) + (byte >= 0xF0) else len(data)
+        if byte < 0x80:
+            break
+    return len(data)
+
+
+def _marked(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _UNDECODED.sub(MARK.decode(), text).encode()
 
 
 def _refuse_binary(name: str, head: bytes, encoding: str) -> None:

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from ai_detect.data import Batch
+from ai_detect.errors import DataError
 from ai_detect.predictor import Predictions, Predictor
 from ai_detect.profiles import Profile
 
@@ -26,6 +27,26 @@ def scored(
                 yield done, predictions.result()
         for done, predictions in flight:
             yield done, predictions.result()
+
+
+def without_first(batches: Iterator[Batch], n_rows: int) -> Iterator[Batch]:
+    """Leave out batches that hold the first rows, as many as were there when the same dataset was read before.
+
+    Raises:
+        DataError: the batches end elsewhere, so that it is another dataset now.
+    """
+    left = n_rows
+    for batch in batches:
+        if not left:
+            yield batch
+            continue
+        left -= len(batch.ids)
+        if left < 0:
+            break
+    if left:
+        raise DataError(
+            "The dataset has changed since the run that --resume is to continue: run predict without --resume."
+        )
 
 
 def first_rows(batches: Iterator[Batch], limit: int) -> Iterator[tuple[str, str, str]]:

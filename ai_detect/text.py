@@ -8,7 +8,7 @@ combining marks, or one punctuation mark or symbol. On the way there everything 
 change without changing what is read is undone, one code point at a time and hence exactly: line breaks and runs of
 spaces, typographic quotes and dashes, accents and ligatures, full-width and mathematical letters, letters of other
 scripts that look like Latin ones, zero-width and control characters, markdown marks. The table behind it is made by
-`scripts/make_unicode_table.py`; `kernels.canonicalise` reads it in the hot path, `canonical_text` does so in Python.
+`scripts/make_unicode_table.py`; `kernels.tokenise` reads it in the hot path, `canonical_text` does so in Python.
 """
 
 import hashlib

@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ai_detect import calibration, ensemble, profiles
+from ai_detect import calibration, ensemble, kernels, profiles
+from ai_detect.calibration import HUMAN, LLM
 from ai_detect.config import TrainConfig
 from ai_detect.data import Corpus
+from ai_detect.drift_reference import ALL
+from ai_detect.ensemble import Trained
 from ai_detect.evaluation import Evaluation, evaluate
-from ai_detect.kernels import statistics
 from ai_detect.labels import LabelCode, encode_labels
 from ai_detect.profiles import Profile
 from ai_detect.scorer import Arrays
 from ai_detect.text import table_fingerprint
+from ai_detect.unseen import reference, unknown_shares
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +30,9 @@ Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 Int32Array = npt.NDArray[np.int32]
 
-# Words from which a band of lengths begins, and the human texts that make a population of its own in a band.
-BANDS = (50, 100, 200, 350)
+# Words from which a band of lengths begins, and the human texts that make a population of its own in a band. All from
+# 200 words on are together: too few populations have many longer ones to stand for other careful writers.
+BANDS = (50, 100, 200)
 MIN_POPULATION = 500
 
 _SINGLY = "them, but may have seen others of their group, since a class has one group only: expect less elsewhere."
@@ -60,6 +64,23 @@ class Plan:
     essay: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a model was trained on, as far as it is told of.
+
+    code: the classes; y: int64 (n,), class numbers; statistics: int32 (n, len(STATISTICS)) of the texts;
+    populations: str objects (n,); data: the entry of that name in the manifest; unknown: float64 (n,), the share of the
+    n-grams of each text that no other fold has.
+    """
+
+    code: LabelCode
+    y: Int64Array
+    statistics: Int32Array
+    populations: npt.NDArray[np.object_]
+    data: dict[str, Any]
+    unknown: Float64Array
+
+
 def run(
     corpus: Corpus,
     config: TrainConfig,
@@ -83,8 +104,9 @@ def run(
         DataError: the labels are of one class or of mixed kinds.
     """
     code, y = encode_labels(corpus.labels)
-    words = statistics(corpus.texts)[:, 0]
-    config = config.resolved(detection=code.detection, median_words=float(np.median(words)))
+    statistics = kernels.statistics(corpus.texts)
+    median_words = float(np.median(statistics[:, 0]))
+    config = config.resolved(detection=code.detection, median_words=median_words)
     logger.info("settings: %s", config.to_dict())
     counts = {name: int(np.sum(y == number)) for number, name in enumerate(code.classes)}
     logger.info(
@@ -103,26 +125,12 @@ def run(
         known_folds=plan.known_folds if plan else None,
         n_jobs=n_jobs,
     )
-    # As float32, in which curves are kept: figures come from the very numbers that are compared later.
-    scores = trained.out_of_fold.astype(np.float32).astype(np.float64)
-    found = _profiles(scores[:, 0], y, words, corpus.populations, plan) if code.detection else []
-    p_values = found[0].p_values(scores[:, 0], words) if found else np.empty(0)
-    evaluation = evaluate(scores, y, np.full(len(y), "out of fold"), code.classes, p_values)
-    described, curves = profiles.to_arrays(found)
-    if not trained.is_grouped:
-        logger.warning(
-            "a class comes from one group only, so texts were held out one by one: expect less on texts from elsewhere"
-        )
-    manifest: dict[str, Any] = {
-        "package_version": package_version,
-        "created": _created(),
-        "task": {"classes": list(code.classes), "detection": code.detection},
-        "config": config.to_dict(),
-        "ngrams": {
-            name: asdict(config)[name]
-            for name in ("word_ngrams", "char_ngrams", "n_bits", "lowercase")
-        },
-        "data": {
+    facts = Facts(
+        code,
+        y,
+        statistics,
+        corpus.populations,
+        {
             "dataset": dataset,
             "rows": corpus.n_rows,
             "texts": len(y),
@@ -133,12 +141,57 @@ def run(
             "conflicting": corpus.n_conflicting,
             "sha256": corpus.fingerprint,
         },
+        unknown_shares(corpus.texts, config, folds=trained.folds, n_jobs=n_jobs),
+    )
+    return describe(trained, facts, config, package_version=package_version, plan=plan)
+
+
+def describe(
+    trained: Trained,
+    facts: Facts,
+    config: TrainConfig,
+    *,
+    package_version: str,
+    plan: Plan | None = None,
+) -> TrainedModel:
+    """Measure what was trained by its out-of-fold scores, and say all that a model folder says.
+
+    Args:
+        trained: the model and the scores.
+        facts: what it was trained on.
+        config: the settings, resolved.
+        package_version: of ai_detect.
+        plan: which texts to measure by, if that is known better than the rules know it.
+    """
+    code, y, words = facts.code, facts.y, facts.statistics[:, 0]
+    # As float32, in which curves are kept: figures come from the very numbers that are compared later.
+    scores = trained.out_of_fold.astype(np.float32).astype(np.float64)
+    found = _profiles(scores[:, 0], y, words, facts.populations, plan) if code.detection else []
+    p_values = found[0].p_values(scores[:, 0], words) if found else np.empty(0)
+    evaluation = evaluate(scores, y, np.full(len(y), "out of fold"), code.classes, p_values)
+    described, curves = profiles.to_arrays(found)
+    if not trained.is_grouped:
+        logger.warning(
+            "a class comes from one group only, so texts were held out one by one: expect less on texts from elsewhere"
+        )
+    groups = _groups(y, plan, detection=code.detection)
+    manifest: dict[str, Any] = {
+        "package_version": package_version,
+        "created": _created(),
+        "task": {"classes": list(code.classes), "detection": code.detection},
+        "config": config.to_dict(),
+        "ngrams": {
+            name: asdict(config)[name]
+            for name in ("word_ngrams", "char_ngrams", "n_bits", "lowercase")
+        },
+        "data": facts.data,
         "metrics": {
             "out_of_fold": evaluation.to_dict()["overall"],
             "whole_groups_held_out": trained.is_grouped,
         },
         "normalisation": table_fingerprint(),
         "profiles": described,
+        "drift": reference(scores, facts.statistics, facts.unknown, groups).to_dict(),
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "numba")},
     }
@@ -173,6 +226,16 @@ def _profiles(
         )
         for name, (population, rows) in whom.items()
     ]
+
+
+def _groups(
+    y: Int64Array, plan: Plan | None, *, detection: bool
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return which texts stand for which writers when it comes to drift."""
+    counted = plan.calibrates if plan else np.ones(len(y), np.bool_)
+    if not detection:
+        return {ALL: counted}
+    return {HUMAN: counted & (y == 0), LLM: counted & (y == 1)}
 
 
 def model_card(manifest: dict[str, Any], code: LabelCode) -> str:

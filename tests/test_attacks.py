@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai_detect import artifacts, kernels
-from ai_detect.kernels import NgramSpec
+from ai_detect.ngrams import STATISTICS, NgramSpec
 from ai_detect.predictor import Predictor
 from ai_detect.text import PackedTexts, Undone
 from benchmarks.attacks import ATTACKS, attacked
@@ -22,7 +22,7 @@ UNDOABLE = [name for name, attack in ATTACKS.items() if attack.undoable]
 HIDING = [name for name, attack in ATTACKS.items() if attack.hides]
 OPEN = [name for name, attack in ATTACKS.items() if not attack.undoable and not attack.hides]
 HIDDEN = [
-    kernels.STATISTICS.index(kind.name.lower())
+    STATISTICS.index(kind.name.lower())
     for kind in (Undone.INVISIBLE, Undone.LOOKALIKE, Undone.ODD_SPACE)
 ]
 # Every letter, digit and mark that an attack has in its tables, and what people set with a good keyboard.

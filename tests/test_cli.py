@@ -29,8 +29,11 @@ BASE: dict[str, dict[str, str]] = {
     "evaluate": {"dataset": "rows.csv"},
     "explain": {"dataset": "rows.csv", "limit": "2"},
     "calibrate": {"dataset": "people.csv", "profile": "lyceum"},
+    "drift": {"dataset": "rows.csv"},
     "info": {},
+    "serve": {},
     "log": {},
+    "warmup": {},
     "version": {},
 }
 READING = {
@@ -57,6 +60,7 @@ CHANGES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
         "alpha": ("0.01", {}),
         "n_folds": ("3", {}),
         "seed": ("1", {}),
+        "streaming": ("true", {}),
         "tracking": ("wandb", {}),
     },
     "predict": {
@@ -92,10 +96,26 @@ CHANGES: dict[str, dict[str, tuple[str, dict[str, str]]]] = {
         "text_column": ("second", {"dataset": "rows.csv"}),
         "profile": ("academy", {}),
     },
+    "drift": {
+        **{name: change for name, change in READING.items() if name != "strict"},
+        "reference": ("people.csv", {}),
+        "prior": ("0.5", {}),
+        "html": ("drift.html", {}),
+    },
     "log": {"lines": ("1", {})},
 }
-NEVER_CHANGES = {"train": ["n_jobs"], "predict": ["n_jobs"], "evaluate": ["n_jobs"]}
-TESTED_APART = {"log": ["follow"]}
+NEVER_CHANGES = {
+    "train": ["n_jobs"],
+    "predict": ["n_jobs"],
+    "evaluate": ["n_jobs"],
+    "drift": ["n_jobs"],
+}
+TESTED_APART = {
+    "serve": ["host", "port", "workers"],
+    "log": ["follow"],
+    "predict": ["resume", "engine", "scheduler"],
+    "train": ["engine", "scheduler"],
+}
 
 # A wrong value, the exit code, and what the message says.
 Refusal = tuple[str, int, str]
@@ -123,6 +143,9 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "alpha": ("0", 2, "alpha is 0.0"),
         "n_folds": ("1", 2, "from 2 to 20"),
         "seed": ("x", 2, "whole number"),
+        "streaming": ("perhaps", 2, "true or false"),
+        "engine": ("spark", 2, "expected dask"),
+        "scheduler": ("tcp://127.0.0.1:1", 2, "give both"),
         "tracking": ("wandbb", 2, "wandb, mlflow, none"),
     },
     "predict": {
@@ -135,6 +158,9 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "profile": ("academy", 2, "no profile academy"),
         "fpr": ("1.5", 2, "between 0 and 1"),
         "prior": ("1.5", 2, "share of LLM texts you expect"),
+        "resume": ("perhaps", 2, "true or false"),
+        "engine": ("spark", 2, "expected dask"),
+        "scheduler": ("tcp://127.0.0.1:1", 2, "give both"),
     },
     "evaluate": {
         **REFUSED_READING,
@@ -159,6 +185,17 @@ REFUSED: dict[str, dict[str, Refusal]] = {
     "calibrate": {
         **{name: refusal for name, refusal in REFUSED_READING.items() if name != "n_jobs"},
         "profile": ("general", 2, "comes with the model"),
+    },
+    "drift": {
+        **{name: refusal for name, refusal in REFUSED_READING.items() if name != "strict"},
+        "reference": ("absent.csv", 1, "absent.csv"),
+        "prior": ("1.5", 2, "share of LLM texts you expect"),
+        "html": ("data", 1, "data"),
+    },
+    "serve": {
+        "host": ("192.0.2.1", 2, "cannot be listened on"),
+        "port": ("99999", 2, "is no port"),
+        "workers": ("0", 2, "from 1 up"),
     },
     "log": {"lines": ("-1", 2, "negative"), "follow": ("perhaps", 2, "true or false")},
 }
@@ -376,7 +413,7 @@ def test_exit_codes(argv: list[str], code: int, files: Path, tmp_path: Path) -> 
     log.close()
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "calibrate", "info"])
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "calibrate", "drift", "info"])
 def test_json_is_one_valid_document(
     command: str, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -171,7 +171,8 @@ def test_a_score_is_the_blend_of_the_matrix(n_classes: int, char_ngrams: tuple[i
     X = tfidf.fit_transform(texts)
     folds = assign_folds(y, own_groups(y), config.n_folds, config.seed)
     used = np.flatnonzero(tfidf.idf_)
-    blend = fit_blend(X[:, used], y, np.ones(len(y)), folds, ensemble.ENSEMBLE, config, 1)
+    members = ensemble.TWO_CLASSES if n_classes == 2 else ensemble.ENSEMBLE
+    blend = fit_blend(X[:, used], y, np.ones(len(y)), folds, members, config, 1)
     scores, _ = trained.scorer.decision_function(texts)
     np.testing.assert_allclose(scores, X[:, used] @ blend.coef + blend.intercept, atol=1e-4)
     np.testing.assert_allclose(trained.out_of_fold, blend.out_of_fold)

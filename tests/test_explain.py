@@ -14,7 +14,7 @@ from ai_detect import artifacts
 from ai_detect.errors import UsageError
 from ai_detect.explain import explain, windows
 from ai_detect.explanation import ExplainedRow, ExplainReport, Explanation
-from ai_detect.kernels import NgramSpec
+from ai_detect.ngrams import NgramSpec
 from ai_detect.predictor import Predictor
 from ai_detect.profiles import Curve, Profile
 from ai_detect.reading import read
@@ -43,14 +43,9 @@ def random_predictor(spec: NgramSpec, *, n_classes: int = 2, only_used: bool = F
     n_outputs = 1 if n_classes == 2 else n_classes
     weights = rng.standard_normal((spec.n_features, 1 + n_outputs)).astype(np.float32)
     weights[:, 0] = 1 + abs(weights[:, 0])
-    rows = np.zeros(0, np.int32)
-    if only_used:
-        used = np.arange(0, spec.n_features, 3)
-        rows = np.full(spec.n_features, -1, np.int32)
-        rows[used] = np.arange(len(used))
-        weights = weights[used]
+    used = np.arange(0, spec.n_features, 3 if only_used else 1)
     classes = ("human", "llm") if n_classes == 2 else tuple("abcdefgh"[:n_classes])
-    scorer = LinearScorer(spec, rows, weights, rng.standard_normal(n_outputs))
+    scorer = LinearScorer(spec, used, weights[used], rng.standard_normal(n_outputs))
     curve = Curve.of(rng.standard_normal(200))
     general = Profile("general", "people at random", (0,), (curve,), 200)
     profiles = {"general": general} if n_classes == 2 else {}
@@ -130,8 +125,8 @@ def test_occurrences_share_equally_and_unknown_ngrams_have_no_say() -> None:
     tokens = explain(model, "no yes no no", fpr=0.05).tokens
     assert tokens[0].contribution == tokens[2].contribution == tokens[3].contribution
     assert tokens[0].contribution not in (0, tokens[1].contribution)
-    rows = np.full(spec.n_features, -1, np.int32)
-    unknown = replace(model, scorer=replace(model.scorer, rows=rows))
+    nothing = LinearScorer(spec, np.arange(0), np.zeros((0, 2), np.float32), model.scorer.intercept)
+    unknown = replace(model, scorer=nothing)
     explanation = explain(unknown, "no yes no no", fpr=0.05)
     assert [token.contribution for token in explanation.tokens] == [0, 0, 0, 0]
     assert explanation.score == explanation.intercept

@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ai_detect import kernels
 from ai_detect.features import HashedTfidf
-from ai_detect.kernels import NgramSpec
+from ai_detect.ngrams import FUNCTION_WORDS, STATISTICS, NgramSpec
 from ai_detect.text import PackedTexts, canonical_text
 
 TEXTS = [
@@ -112,13 +112,9 @@ def test_fused_score_equals_matrix_times_weights(
     ).fit(TEXTS[:3])  # so that the other texts hold buckets never seen
     coef = rng.standard_normal((spec.n_features, n_outputs)).astype(np.float32)
     weights = np.column_stack((tfidf.idf_, coef))
-    rows = np.zeros(0, np.int32)
-    if only_used:
-        used = np.flatnonzero(tfidf.idf_)
-        rows = np.full(spec.n_features, -1, np.int32)
-        rows[used] = np.arange(len(used))
-        weights = weights[used]
-    scores, _ = kernels.score(PackedTexts.pack(TEXTS), spec, rows, weights)
+    used = np.flatnonzero(tfidf.idf_) if only_used else np.arange(spec.n_features)
+    vocabulary = kernels.vocabulary(used, spec.n_features)
+    scores, _ = kernels.score(PackedTexts.pack(TEXTS), spec, vocabulary, weights[used])
     assert scores == pytest.approx(tfidf.transform(TEXTS) @ coef, abs=1e-5)
 
 
@@ -127,11 +123,11 @@ def test_results_do_not_depend_on_batches_or_threads(texts: list[str], n_parts: 
     spec = NgramSpec(n_bits=12)
     weights = np.random.default_rng(0).random((1 << 12, 2), np.float32)
     packed = PackedTexts.pack(texts)
-    rows = np.zeros(0, np.int32)
-    whole, statistics = kernels.score(packed, spec, rows, weights)
+    vocabulary = kernels.vocabulary(np.arange(1 << 12), 1 << 12)
+    whole, statistics = kernels.score(packed, spec, vocabulary, weights)
     with ThreadPoolExecutor(3) as pool:
         parts = list(
-            pool.map(lambda p: kernels.score(p, spec, rows, weights), packed.split(n_parts))
+            pool.map(lambda p: kernels.score(p, spec, vocabulary, weights), packed.split(n_parts))
         )
     np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), whole)
     np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), statistics)
@@ -139,7 +135,7 @@ def test_results_do_not_depend_on_batches_or_threads(texts: list[str], n_parts: 
 
 def test_statistics_say_what_was_undone() -> None:
     texts = PackedTexts.pack(["H\u0435llo\u200b **w\u2019s** \u2003x", "plain, old"])
-    table = dict(zip(kernels.STATISTICS, kernels.statistics(texts).T.tolist(), strict=True))
+    table = dict(zip(STATISTICS, kernels.statistics(texts).T.tolist(), strict=True))
     assert table == {
         "words": [4, 2],
         "function_words": [0, 0],
@@ -148,19 +144,23 @@ def test_statistics_say_what_was_undone() -> None:
         "invisible": [1, 0],
         "lookalike": [1, 0],
         "odd_space": [1, 0],
+        "ngrams": [5, 3],
+        "known_ngrams": [0, 0],
     }
 
 
 def test_folding_capitals_is_no_change_undone() -> None:
     spec = NgramSpec(n_bits=8, lowercase=True)
-    assert kernels.count(PackedTexts.pack(["AB cd"]), spec)[3].tolist() == [[2, 0, 0, 0, 0, 0, 0]]
+    assert kernels.count(PackedTexts.pack(["AB cd"]), spec)[3].tolist() == [
+        [2, 0, 0, 0, 0, 0, 0, 3, 0]
+    ]
 
 
 @given(
     st.lists(
         st.sampled_from(
             [
-                *kernels.FUNCTION_WORDS,
+                *FUNCTION_WORDS,
                 "The",
                 "THE",
                 "thee",
@@ -178,9 +178,9 @@ def test_folding_capitals_is_no_change_undone() -> None:
 def test_function_words_are_those_of_the_list_in_lower_case_or_capitalised(
     parts: list[str],
 ) -> None:
-    known = {form for word in kernels.FUNCTION_WORDS for form in (word, word.capitalize())}
+    known = {form for word in FUNCTION_WORDS for form in (word, word.capitalize())}
     text = " ".join(parts)
-    column = kernels.STATISTICS.index("function_words")
+    column = STATISTICS.index("function_words")
     expected = sum(token in known for token in canonical_text(text).split())
     assert kernels.statistics(PackedTexts.pack([text]))[0, column] == expected
 
@@ -207,6 +207,36 @@ def test_function_words_are_those_of_the_list_in_lower_case_or_capitalised(
 def test_function_words_tell_english(text: str, is_english: bool) -> None:
     words, function_words, *_ = kernels.statistics(PackedTexts.pack([text]))[0]
     assert (function_words >= 0.12 * words) is np.bool_(is_english)
+
+
+@given(st.integers(1, 500), st.data())
+def test_a_vocabulary_finds_the_row_of_each_bucket_in_use(
+    n_features: int, data: st.DataObject
+) -> None:
+    used = np.array(sorted(data.draw(st.sets(st.integers(0, n_features - 1)))), np.uint32)
+    vocabulary = kernels.vocabulary(used, n_features)
+    buckets = np.array(
+        data.draw(st.lists(st.integers(0, n_features - 1), min_size=1)), dtype=np.int32
+    )
+    expected = [int(np.searchsorted(used, bucket)) for bucket in buckets if bucket in used]
+    n_known = kernels.keep_known(buckets, len(buckets), 0, vocabulary)
+    assert buckets[:n_known].tolist() == expected
+
+
+def test_unknown_ngrams_are_counted() -> None:
+    spec = NgramSpec((1, 2), n_bits=20)
+    known = PackedTexts.pack(["the cat sat"])
+    buckets = np.unique(kernels.count(known, spec)[1])
+    texts = PackedTexts.pack(["the cat sat", "the cat ran", "", "a dog"])
+    vocabulary = kernels.vocabulary(buckets, spec.n_features)
+    _, statistics = kernels.score(texts, spec, vocabulary, np.ones((len(buckets), 2), np.float32))
+    columns = [STATISTICS.index(name) for name in ("ngrams", "known_ngrams")]
+    assert statistics[:, columns].tolist() == [[5, 5], [5, 3], [0, 0], [3, 0]]
+
+
+@pytest.mark.parametrize("bits", [0, 1, 0b1011, 2**63, 2**64 - 1])
+def test_popcount(bits: int) -> None:
+    assert kernels.popcount(np.uint64(bits)) == bits.bit_count()
 
 
 def test_a_long_text_and_an_empty_one() -> None:

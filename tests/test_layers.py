@@ -23,55 +23,87 @@ IMPORTS = {
     "log": "",
     "text": "",
     "metrics": "",
+    "compiled": "",
     # settings
     "config": "errors",
     # a dataset: bytes -> tables -> columns and labels -> batches of texts
     "sources": "errors",
     "tables": "sources text",
-    "csv_blocks": "errors",
+    "csv_blocks": "compiled errors",
     "arrow_readers": "csv_blocks errors sources tables text",
     "readers": "arrow_readers errors sources tables text",
     "columns": "errors tables",
     "labels": "errors tables",
     "data": "columns errors labels readers sources tables text",
     # texts -> features -> scores
-    "kernels": "text",
+    "reading": "text",
+    "ngrams": "reading text",
+    "kernels": "compiled ngrams text",
     "heuristic": "text",
-    "scorer": "heuristic kernels text",
+    "naive_bayes": "",
+    "scorer": "heuristic kernels ngrams text",
     # scores -> what may be said
     "calibration": "errors",
     "profiles": "calibration errors",
     "site_profiles": "errors profiles",
     "evaluation": "calibration metrics scorer",
     "plots": "errors evaluation metrics scorer",
-    # training, which alone loads scikit-learn
-    "features": "kernels text",
-    "ensemble": "calibration config errors features heuristic scorer text",
-    "training": "calibration config data ensemble evaluation kernels labels profiles scorer text",
     # a trained model: its folder, and at work
     "artifacts": "errors",
-    "predictor": "artifacts calibration errors kernels profiles scorer text",
+    "predictor": "artifacts calibration errors ngrams profiles scorer text",
+    # whether texts are still like those of training
+    "two_samples": "",
+    "drift_report": "",
+    "drift_html": "drift_report",
+    "drift_reference": "calibration errors predictor scorer",
+    "drift": "calibration drift_reference drift_report errors two_samples",
+    "drift_window": "drift drift_report predictor",
+    # training, which alone loads scikit-learn
+    "features": "kernels ngrams text",
+    "ensemble": "calibration config errors features heuristic naive_bayes scorer text",
+    "unseen": "config drift_reference features ngrams predictor text",
+    "training": "calibration config data drift_reference ensemble evaluation kernels labels profiles scorer text"
+    " unseen",
+    "spool": "errors",
+    "streaming_sgd": "config ensemble errors features kernels ngrams scorer spool",
+    "streaming_training": "config data ensemble errors kernels labels ngrams spool streaming_sgd text training",
     # why a text got its score
     "visible": "text",
-    "reading": "text",
     "explanation": "calibration text visible",
-    "explain": "calibration errors explanation kernels predictor profiles reading scorer text",
+    "explain": "calibration errors explanation ngrams predictor profiles reading scorer text",
     "html_report": "explanation text visible",
     # what comes out
-    "results": "calibration data errors predictor",
-    "streaming": "data predictor profiles",
+    "result_files": "errors",
+    "row_formats": "errors result_files",
+    "results": "calibration data errors predictor result_files row_formats",
+    "streaming": "data errors predictor profiles",
+    "drift_dataset": "columns data drift predictor streaming",
+    "prediction": "calibration data errors explain predictor profiles results site_profiles sources streaming",
+    # the same on many machines
+    "partitions": "errors sources",
+    "cluster": "errors text",
+    "cluster_prediction": "cluster data partitions prediction predictor results sources",
+    "lockstep": "",
+    "cluster_matrix": "cluster features kernels ngrams text",
+    "cluster_training": "cluster cluster_matrix cluster_prediction config ensemble errors kernels lockstep ngrams"
+    " partitions scorer streaming_training text training",
     "reports": "evaluation",
+    "warmup": "artifacts compiled csv_blocks errors kernels ngrams predictor reports text",
     "tracking": "errors",
     # the conductor, and the doors
-    "model": "artifacts calibration columns config data errors evaluation explain explanation html_report labels log"
-    " plots predictor profiles reports results scorer site_profiles streaming text tracking training",
+    "model": "artifacts calibration cluster cluster_prediction cluster_training columns config data"
+    " drift drift_dataset drift_html errors evaluation explain explanation html_report labels"
+    " log plots prediction predictor profiles reports results scorer site_profiles streaming"
+    " streaming_training text tracking training warmup",
     "guard": "errors",
     "cli": "errors guard log model",
     "__init__": "errors model",
 }
 
+SERVER = PACKAGE / "server"  # above the table: `serve` of the conductor alone knows of it
+
 # Seconds to import each, and of no use to a prediction.
-HEAVY = {"sklearn", "pandas", "wandb", "mlflow", "matplotlib", "joblib"}
+HEAVY = {"sklearn", "pandas", "wandb", "mlflow", "matplotlib", "joblib", "dask", "distributed"}
 
 
 def imported_modules(path: Path) -> set[str]:
@@ -107,6 +139,20 @@ def test_arrows_point_upwards_only() -> None:
         above.add(module)
 
 
+def test_nothing_but_the_command_that_serves_knows_the_server() -> None:
+    knowing = {p.stem for p in PACKAGE.glob("*.py") if "ai_detect.server" in p.read_text("utf-8")}
+    assert knowing == {"model"}
+    conductor = ast.parse((PACKAGE / "model.py").read_text("utf-8"))
+    imports = [node for node in conductor.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert "server" not in "".join(map(ast.unparse, imports))
+
+
+def test_the_server_knows_neither_the_conductor_nor_training() -> None:
+    above = {"model", "cli", "guard", "training", "ensemble", "features"}
+    for path in SERVER.glob("*.py"):
+        assert not imported_modules(path) & above, path.name
+
+
 def loaded_by(code: str, folder: Path) -> set[str]:
     """Top-level packages in a fresh interpreter after running some code."""
     show = "import json, sys; print('\\n' + json.dumps(sorted(sys.modules)))"
@@ -128,7 +174,11 @@ def test_importing_the_package_loads_nothing_else(tmp_path: Path) -> None:
 
 
 def test_importing_every_module_but_those_of_training_is_light(tmp_path: Path) -> None:
-    light = [name for name in IMPORTS if name not in ("features", "ensemble", "training")]
+    heavy = (
+        "features naive_bayes ensemble unseen training streaming_sgd streaming_training cluster_matrix "
+        "cluster_training"
+    ).split()
+    light = [name for name in IMPORTS if name not in heavy]
     loaded = loaded_by("\n".join(f"import ai_detect.{name}" for name in light), tmp_path)
     assert not loaded & HEAVY
     assert not list(tmp_path.iterdir())
@@ -149,4 +199,4 @@ def test_commands_that_do_not_train_load_no_heavy_package(
     }[command]
     argv.append(f"--data_dir={trained / 'data'}")
     code = f"from ai_detect import cli; assert cli.main({argv!r}) == 0"
-    assert not loaded_by(code, tmp_path) & HEAVY
+    assert not loaded_by(code, tmp_path) & {*HEAVY, "fastapi", "uvicorn", "starlette", "psutil"}

@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ REQUIREMENT = re.compile(
 )
 # What tools leave behind in any folder. Every other rule names its place from the root.
 UNANCHORED = {"__pycache__/", "*.py[cod]", ".ipynb_checkpoints/"}
+
+EXTRAS = tuple(
+    tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+)
 
 Pin = tuple[str, str]
 
@@ -32,54 +39,58 @@ def exported(name: str) -> dict[Pin, set[str]]:
     return pins
 
 
-def locked(*groups: str, extras: bool) -> dict[Pin, set[str]]:
+def locked(*groups: str, extras: Collection[str]) -> dict[Pin, set[str]]:
     """Versions that the lock file freezes for these groups, each with the hashes of its files."""
     lock = tomllib.loads((ROOT / "poetry.lock").read_text(encoding="utf-8"))
     return {
         (package["name"], package["version"]): {file["hash"] for file in package["files"]}
         for package in lock["package"]
-        if any(
-            group in package["groups"] and (extras or needed_without_extras(package, group))
-            for group in groups
-        )
+        if any(group in package["groups"] and is_needed(package, group, extras) for group in groups)
     }
 
 
-def needed_without_extras(package: dict[str, Any], group: str) -> bool:
-    """Whether some machine needs the package although it installs no extra."""
+def is_needed(package: dict[str, Any], group: str, extras: Collection[str]) -> bool:
+    """Whether some machine needs the package that installs these extras."""
     markers = package.get("markers", "")
     marker = markers.get(group, "") if isinstance(markers, dict) else markers
-    return not marker or may_hold(ast.parse(marker, mode="eval").body)
+    return not marker or may_hold(ast.parse(marker, mode="eval").body, extras)
 
 
-def may_hold(node: ast.expr) -> bool:
-    """Evaluate a marker where no extra is asked for and everything else may be true."""
+def may_hold(node: ast.expr, extras: Collection[str]) -> bool:
+    """Evaluate a marker where these extras are asked for and everything else may be true."""
     match node:
         case ast.BoolOp(op=ast.And(), values=values):
-            return all(may_hold(value) for value in values)
+            return all(may_hold(value, extras) for value in values)
         case ast.BoolOp(op=ast.Or(), values=values):
-            return any(may_hold(value) for value in values)
-        case ast.Compare(left=ast.Name(id="extra")):
-            return False
+            return any(may_hold(value, extras) for value in values)
+        case ast.Compare(left=ast.Name(id="extra"), comparators=[ast.Constant(value=extra)]):
+            return extra in extras
         case _:
             return True
 
 
 @pytest.mark.parametrize(
     ("name", "groups", "extras"),
-    [("main.txt", ("main", "build"), False), ("dev.txt", ("main", "build", "dev"), True)],
+    [
+        ("main.txt", ("main", "build"), ()),
+        ("serve.txt", ("main", "build"), ("serve",)),
+        ("dev.txt", ("main", "build", "dev"), EXTRAS),
+    ],
 )
 def test_requirements_are_in_step_with_the_lock_file(
-    name: str, groups: tuple[str, ...], extras: bool
+    name: str, groups: tuple[str, ...], extras: Collection[str]
 ) -> None:
     assert exported(name) == locked(*groups, extras=extras)
 
 
 def test_requirements_for_development_hold_those_for_running() -> None:
-    assert exported("main.txt").items() <= exported("dev.txt").items()
+    assert exported("main.txt").items() <= exported("serve.txt").items()
+    assert exported("serve.txt").items() <= exported("dev.txt").items()
 
 
-@pytest.mark.parametrize("path", ["poetry.lock", "requirements/main.txt", "requirements/dev.txt"])
+@pytest.mark.parametrize(
+    "path", ["poetry.lock", *(f"requirements/{name}.txt" for name in ("main", "serve", "dev"))]
+)
 def test_pins_name_no_host(path: str) -> None:
     assert "://" not in (ROOT / path).read_text(encoding="utf-8")
 

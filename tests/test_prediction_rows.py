@@ -5,7 +5,7 @@ import pytest
 
 from ai_detect.data import Batch
 from ai_detect.errors import UsageError
-from ai_detect.kernels import NgramSpec
+from ai_detect.ngrams import NgramSpec
 from ai_detect.predictor import Predictions, Predictor
 from ai_detect.profiles import Curve, Profile
 from ai_detect.results import prediction_rows, results_header
@@ -44,6 +44,7 @@ def predictions(scores: list[list[float]], words: int = 80) -> Predictions:
         np.full(n, words, np.int32),
         np.full(n, words // 2, np.int32),
         np.arange(n, dtype=np.int32),
+        np.zeros(n),
         p_value,
     )
 

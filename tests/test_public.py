@@ -80,7 +80,10 @@ def test_the_commands_are_these() -> None:
         "evaluate",
         "explain",
         "calibrate",
+        "drift",
         "info",
+        "serve",
+        "warmup",
         "log",
         "version",
     ]

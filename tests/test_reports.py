@@ -45,7 +45,7 @@ MANIFEST: dict[str, Any] = {
         }
     },
 }
-CALIBRATED = CalibrateReport("school", "data/model/profiles/school.json", 99, 3, 0.01, 0.0202)
+CALIBRATED = CalibrateReport("school", "data/model/profiles/school.json", 99, 3, 1, 0.01, 0.0202)
 
 
 def test_training() -> None:
@@ -137,8 +137,8 @@ def test_a_model_with_site_profiles() -> None:
 
 def test_calibrating() -> None:
     assert str(CALIBRATED) == (
-        "profile school from 99 human texts, 3 rows left out; "
-        "2.0 % of them would be called llm by the general profile at 1 %\n"
+        "profile school from 99 human texts (3 rows left out, 1 of them copies of a text); "
+        "2.0 % of these would be called llm by the general profile at 1 %\n"
         "smallest false-positive rate it can promise: 0.01\n"
         "use it with --profile=school; it is kept in data/model/profiles/school.json"
     )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import signal
 import stat
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,6 +48,29 @@ def test_rows_come_back(tmp_path: Path, rows: list[tuple[str, float]]) -> None:
     assert found == [HEADER, *([one, repr(number)] for one, number in rows)]
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+            st.one_of(st.just(""), st.floats(0, 1)),
+        )
+    )
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_come_back_from_other_formats(
+    tmp_path: Path, ending: str, rows: list[tuple[str, float | str]]
+) -> None:
+    path = tmp_path / f"results.{ending}"
+    with ResultsWriter(path, HEADER) as results:
+        results.write_rows(rows)
+    if ending == "jsonl":
+        found = [json.loads(line) for line in path.read_text("utf-8").split("\n")[:-1]]
+    else:
+        found = pyarrow.parquet.read_table(path).to_pylist()
+    assert found == [{"id": one, "generated": None if p == "" else p} for one, p in rows]
+
+
 def test_lone_surrogates_do_not_stop_a_run(tmp_path: Path) -> None:
     with ResultsWriter(tmp_path / "results.csv", HEADER) as results:
         results.write_rows([("\ud800", 1)])
@@ -53,8 +78,11 @@ def test_lone_surrogates_do_not_stop_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, DataError])
-def test_a_failure_leaves_the_old_file(tmp_path: Path, failure: type[BaseException]) -> None:
-    path = tmp_path / "results.csv"
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_failure_leaves_the_old_file(
+    tmp_path: Path, failure: type[BaseException], ending: str
+) -> None:
+    path = tmp_path / f"results.{ending}"
     path.write_text(OLD, encoding="utf-8")
 
     def fail_half_way() -> None:
@@ -65,7 +93,7 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, failure: type[BaseExcepti
     with pytest.raises(failure):
         fail_half_way()
     assert path.read_text(encoding="utf-8") == OLD
-    assert names(tmp_path) == ["results.csv"]
+    assert names(tmp_path) == [path.name]
 
 
 def test_the_old_file_is_replaced_and_links_to_it_are_not_written_through(tmp_path: Path) -> None:
@@ -124,9 +152,10 @@ def test_no_permission(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [100, 100_000])
-def test_a_full_disk(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_full_disk(tmp_path: Path, size: int, ending: str) -> None:
     """A limit on file size fails a write as a full disk does: while writing, or at the end."""
-    path = tmp_path / "results.csv"
+    path = tmp_path / f"results.{ending}"
     path.write_text(OLD, encoding="utf-8")
     script = (
         "import resource, signal, sys; from ai_detect.results import ResultsWriter\n"
@@ -145,7 +174,7 @@ def test_a_full_disk(tmp_path: Path, size: int) -> None:
     assert done.stdout.startswith(f"DataError: The results cannot be written to {path}: File too")
     assert not done.stderr
     assert path.read_text(encoding="utf-8") == OLD
-    assert names(tmp_path) == ["results.csv"]
+    assert names(tmp_path) == [path.name]
 
 
 def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,11 @@ from scipy.special import expit, softmax
 
 from ai_detect.features import HashedTfidf
 from ai_detect.heuristic import HeuristicFeatures
-from ai_detect.kernels import STATISTICS, NgramSpec
+from ai_detect.ngrams import STATISTICS, NgramSpec
 from ai_detect.scorer import (
     HeuristicScorer,
     LinearScorer,
     available_cores,
-    bucket_rows,
     probabilities,
 )
 from ai_detect.text import PackedTexts
@@ -36,8 +35,7 @@ def linear_scorer(spec: NgramSpec, *, n_outputs: int, share: float) -> LinearSco
     buckets = np.flatnonzero(rng.random(spec.n_features) < share)
     weights = rng.normal(size=(len(buckets), 1 + n_outputs)).astype(np.float32)
     weights[:, 0] = 1 + np.abs(weights[:, 0])
-    rows = bucket_rows(spec, buckets)
-    return LinearScorer(spec, rows, weights, rng.normal(size=n_outputs))
+    return LinearScorer(spec, buckets, weights, rng.normal(size=n_outputs))
 
 
 @pytest.mark.parametrize("n_outputs", [1, 3])
@@ -55,7 +53,7 @@ def test_arrays_bring_the_scorer_back(spec: NgramSpec, share: float, n_outputs: 
     scorer = linear_scorer(spec, n_outputs=n_outputs, share=share)
     arrays = scorer.to_arrays()
     again = LinearScorer.from_arrays(spec, arrays)
-    np.testing.assert_array_equal(again.rows, scorer.rows)
+    np.testing.assert_array_equal(again.buckets, scorer.buckets)
     np.testing.assert_array_equal(again.weights, scorer.weights)
     assert again.weights.dtype == np.float32
     for first, second in zip(
@@ -74,7 +72,7 @@ def test_a_score_is_the_product_with_the_tfidf_matrix() -> None:
     coef = np.random.default_rng(0).normal(size=(tfidf.spec.n_features, 3)).astype(np.float32)
     weights = np.column_stack((tfidf.idf_, coef))
     intercept = np.array([1.0, 2.0, 3.0])
-    scorer = LinearScorer(tfidf.spec, np.zeros(0, np.int32), weights, intercept)
+    scorer = LinearScorer(tfidf.spec, np.arange(tfidf.spec.n_features), weights, intercept)
     scores, statistics = scorer.decision_function(TEXTS)
     np.testing.assert_allclose(scores, tfidf.transform(TEXTS) @ coef + intercept, atol=1e-5)
     assert statistics.shape == (len(TEXTS), len(STATISTICS))
@@ -91,7 +89,7 @@ def test_a_text_without_known_ngrams_scores_the_intercept() -> None:
     [
         ({"buckets": np.arange(5, dtype=np.uint32)}, ValueError),
         ({"idf": np.ones(3, np.float32)}, ValueError),
-        ({"buckets": np.array([3, 300], np.uint32)}, IndexError),
+        ({"buckets": np.array([3, 300], np.uint32)}, ValueError),
     ],
 )
 def test_arrays_that_do_not_fit_each_other_are_refused(
@@ -138,11 +136,13 @@ def test_probabilities_are_the_logistic_or_the_softmax(scores: np.ndarray) -> No
         np.testing.assert_allclose(found, softmax(scores, axis=1), atol=1e-15)
 
 
-def test_bucket_rows() -> None:
-    spec = NgramSpec((1, 1), n_bits=2)
-    assert bucket_rows(spec, np.array([1, 3])).tolist() == [-1, 0, -1, 1]
-    assert bucket_rows(spec, np.arange(4)).tolist() == []
-    assert bucket_rows(spec, np.arange(0)).tolist() == [-1] * 4
+def test_weights_of_buckets_in_use_and_of_others() -> None:
+    scorer = linear_scorer(NgramSpec((1, 1), n_bits=8), n_outputs=2, share=0.5)
+    every = np.zeros((256, 3), np.float32)
+    every[scorer.buckets] = scorer.weights
+    np.testing.assert_array_equal(scorer.weights_of(np.arange(256)), every)
+    none = linear_scorer(NgramSpec((1, 1), n_bits=8), n_outputs=1, share=0.0)
+    assert not none.weights_of(np.arange(256)).any()
 
 
 def test_there_is_a_core_to_work_on() -> None:

@@ -255,6 +255,7 @@ class TestCommands:
             "file": str(place / "data" / "model" / "profiles" / "school.json"),
             "n_texts": 200,
             "n_left_out": 0,
+            "n_copies": 0,
             "smallest_fpr": 1 / 201,
             "flagged": report.flagged,
         }
