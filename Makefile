@@ -17,7 +17,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 .PHONY: help
 help:  ## show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 .PHONY: run
 run: .venv/main.stamp  ## train on the embedded sample, predict, show the results
@@ -53,8 +53,19 @@ model: .venv/dev.stamp  ## make the model that ships in the wheel from the corpo
 	$(BIN)/python -m scripts.make_model
 
 .PHONY: bench
-bench: .venv/dev.stamp  ## measure accuracy
-	$(BIN)/python -m benchmarks.accuracy
+bench: .venv/dev.stamp .venv-peers/peers.stamp  ## measure speed, memory and size beside scikit-learn, fastText and others (20 minutes)
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.model_size
+	$(BIN)/python -m benchmarks.instructions
+
+# What is profiled: `make profile DATASET=essays.csv` takes other labelled texts.
+DATASET ?= data/sample/train.csv
+PROFILER = $(BIN)/python -m pyinstrument --renderer=text --show-all --interval=0.005
+
+.PHONY: profile
+profile: .venv/dev.stamp  ## show where train and predict spend their time
+	$(PROFILER) model.py train --dataset=$(DATASET) --tracking=none --model_dir=.profile/model --data_dir=.profile
+	$(PROFILER) model.py predict --dataset=$(DATASET) --data_dir=.profile
 
 .PHONY: bench-accuracy
 bench-accuracy: .venv/dev.stamp .venv-peers/peers.stamp  ## measure accuracy beside other detectors (half an hour)
@@ -87,7 +98,7 @@ export:  ## bring the lock file and requirements/ in step with pyproject.toml, c
 
 .PHONY: clean
 clean:  ## remove the environment, caches and builds; data, models and results stay
-	rm -rf .venv dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers .profile dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is newer than what it was made from, so that a second call installs nothing.

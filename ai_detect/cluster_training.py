@@ -3,8 +3,8 @@
 tables -> workers: texts -> digests, labels, groups -> here: copies, folds -> workers: TF-IDF, gradients -> here: steps
 
 The model and one model a fold are fitted in the same passes, for the out-of-fold scores that calibration and profiles
-take. It is a logistic regression alone, the one of `ensemble` to some digits: SGD, its other member, takes one text
-after another, which workers cannot do together.
+take. It is a logistic regression alone, the one of `ensemble` to some digits: SGD, another member, takes one text after
+another, which workers cannot do together.
 """
 
 import logging
@@ -107,7 +107,7 @@ def run(
     facts.data["tables"] = len(partitions)
     model = training.describe(trained, facts, config, package_version=package_version)
     model.manifest["members"] = [MEMBER]
-    note = "\nTrained on a cluster: logistic regression alone, without the SGD classifier.\n"
+    note = "\nTrained on a cluster: logistic regression alone, without the other members of the ensemble.\n"
     return replace(model, card=model.card + note)
 
 

@@ -67,8 +67,9 @@ def logistic_regression(config: TrainConfig) -> Any:
     """The first member: L2-regularised logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
-    # With tol 1e-3 the solver stops after about 30 steps on the big corpora, with 1e-4 after 80.
-    return LogisticRegression(C=config.C, tol=1e-3, max_iter=300)
+    # Weights of texts make gradients small: with tol 1e-3 one fold of the big corpora stopped before its first step, and
+    # the out-of-fold ROC AUC of all was 0.884; with 3e-4 it is 0.894, with 1e-4 0.900 in half as much time again.
+    return LogisticRegression(C=config.C, tol=3e-4, max_iter=300)
 
 
 def sgd_classifier(config: TrainConfig) -> Any:

@@ -1,9 +1,8 @@
 -- For wrk: post the JSON documents of a file, line by line, and print what came of it as one line of JSON.
---     wrk ... -s load.lua URL -- BODIES_FILE MOST_ANSWERS
+--     wrk -t1 ... -s load.lua URL -- BODIES_FILE
 
 local thread_of_all
 local requests, at = {}, 0
-local most = 0
 answers, refused, others = 0, 0, 0  -- global: `done` asks the thread for them
 
 function setup(thread)
@@ -11,7 +10,6 @@ function setup(thread)
 end
 
 function init(arguments)
-  most = tonumber(arguments[2])
   for line in io.lines(arguments[1]) do
     requests[#requests + 1] = wrk.format("POST", nil, {["Content-Type"] = "application/json"}, line)
   end
@@ -26,7 +24,6 @@ function response(status)
   answers = answers + 1
   if status == 503 then refused = refused + 1
   elseif status ~= 200 then others = others + 1 end
-  if answers >= most then wrk.thread:stop() end
 end
 
 function done(summary, latency)

@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -38,6 +37,7 @@ BATCH = 100
 N_ESSAYS = 2000
 TIMEOUT_SECONDS = 2
 REST_SECONDS = 3
+PART_SECONDS, MOST_SECONDS = 5, 180  # of the endurance run
 
 
 class Service:
@@ -121,13 +121,13 @@ class Outcome:
         return self.others + self.broken + self.timeouts
 
 
-def ask(service: Service, bodies: Path, clients: int, seconds: float, most: int = 10**9) -> Outcome:
+def ask(service: Service, bodies: Path, clients: int, seconds: float) -> Outcome:
     """Let so many clients ask, each as soon as it has its answer."""
     service.rest()
     command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:.0f}s", f"--timeout={TIMEOUT_SECONDS}s"]
     address = f"{service.address}/api/v1/predict"
     done = subprocess.run(
-        [*command, "-s", str(SCRIPT), address, "--", str(bodies), str(most)],
+        [*command, "-s", str(SCRIPT), address, "--", str(bodies)],
         capture_output=True,
         text=True,
         check=True,
@@ -181,19 +181,18 @@ def half(services: list[Service], file: Path, seconds: float) -> Iterator[str]:
 
 def endurance(service: Service, file: Path, requests: int) -> Iterator[str]:
     """Many requests in a row: errors, and whether memory grows."""
-    parts, memory, errors, began = 20, [], 0, time.perf_counter()
-    cpu = service.cpu_seconds()
-    for _ in range(parts):
-        outcome = ask(service, file, 16, 120, requests // parts)
-        errors += outcome.errors + outcome.refused
+    answers, memory, errors = [0], [service.megabytes()], 0
+    began, cpu = time.perf_counter(), service.cpu_seconds()
+    while answers[-1] < requests and time.perf_counter() - began < MOST_SECONDS:
+        outcome = ask(service, file, 16, PART_SECONDS)
+        answers.append(answers[-1] + outcome.answers)
         memory.append(service.megabytes())
-    seconds = time.perf_counter() - began
-    used = (service.cpu_seconds() - cpu) / requests
-    settled = np.array(memory[parts // 10 :])
-    slope = np.polyfit(np.arange(len(settled)), settled, 1)[0] * len(settled) / settled.mean()
+        errors += outcome.errors + outcome.refused
+    seconds, used = time.perf_counter() - began, (service.cpu_seconds() - cpu) / answers[-1]
+    slope = np.polyfit(answers[1:], memory[1:], 1)[0] * answers[-1] / memory[1]
     yield (
-        f"{requests:,} requests of one essay by 16 clients in {seconds:.0f} s: {errors} errors; memory from "
-        f"{settled[0]:.1f} to {settled[-1]:.1f} MB, a slope of {100 * slope:+.1f} % over the last 90 %; "
+        f"{answers[-1]:,} requests of one essay by 16 clients in {seconds:.0f} s: {errors} errors; memory from "
+        f"{memory[1]:.1f} to {memory[-1]:.1f} MB, a slope of {100 * slope:+.1f} % over all of them; "
         f"{1e6 * used:.0f} us of processor time a request."
     )
 
@@ -253,18 +252,14 @@ def main(
             for service in both:
                 ask(service, bodies[1], 4, 1)  # warm
             for table in (
-                saturation(both, bodies, seconds, repeats),
                 half(both, bodies[1], seconds),
+                saturation(both, bodies, seconds, repeats),
                 beyond(both, bodies, seconds),
                 endurance(us, bodies[1], requests),
             ):
                 for line in table:
                     print(line, flush=True)
                 print(flush=True)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(
-        f"Processor time of services and clients together: {used.ru_utime + used.ru_stime:.0f} s."
-    )
 
 
 if __name__ == "__main__":

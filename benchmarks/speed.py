@@ -9,7 +9,6 @@ one run. The essays are real; files larger than the corpora hold them again and 
 import json
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -32,6 +31,14 @@ SAMPLE = ROOT / "data" / "sample" / "train.csv"
 CORPORA = ("outfox_valid", "persuade_fp21", "kaggle_daigt_pieces", "ielts_human", "argugpt")
 # Most megabytes that each contender is given a pass: a slow one would take minutes for the others' share.
 MEGABYTES = {"ZipPy": 0.1, "is-it-slop": 1.0, "TF-IDF + LR": 4.0, "HashingVectorizer + LR": 4.0}
+_LAUNCHER = """
+import json, os, subprocess, sys, time
+begun = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+said = process.stderr.read()[-500:]
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([time.perf_counter() - begun, usage.ru_maxrss, status, said]))
+"""
 FOREIGN = {"fastText", "Vowpal Wabbit", "is-it-slop", "ZipPy"}
 
 
@@ -216,21 +223,17 @@ def _timed(commands: dict[str, list[object]], repeats: int) -> dict[str, list[tu
 
 
 def _one(command: Sequence[object]) -> tuple[float, float]:
-    begun = time.perf_counter()
-    with subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr
-        said = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command[:3]} failed: {said[-500:]}")
-    return time.perf_counter() - begun, _megabytes(usage)
-
-
-def _megabytes(usage: resource.struct_rusage) -> float:
-    return usage.ru_maxrss / 1024
+    """Run a command from a small process: the peak of a child counts what its parent held when it was forked."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _LAUNCHER, *map(str, command)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    seconds, kilobytes, status, said = json.loads(done.stdout)
+    if status:
+        raise RuntimeError(f"{command[:3]} failed: {said}")
+    return seconds, kilobytes / 1024
 
 
 def _json_lines(rows: pd.DataFrame, path: Path) -> Path:

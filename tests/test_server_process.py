@@ -2,8 +2,6 @@
 
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from ai_detect import My_TextClassifier_Model, artifacts
+from ai_detect import My_TextClassifier_Model, artifacts, cli
 from tests.server_support import API, ESSAY, ROOT, Server, rows, serving, turn_taken, wait_until
 
 SAMPLE = ROOT / "data" / "sample"
@@ -172,19 +170,22 @@ def ask_once(server: Server) -> int | None:
         (["--port=0", "--data_dir=broken"], "no model of ai_detect", 1),
     ],
 )
-def test_what_serve_refuses(options: list[str], words: str, code: int, tmp_path: Path) -> None:
+def test_what_serve_refuses(
+    options: list[str],
+    words: str,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "broken" / "model").mkdir(parents=True)
     (tmp_path / "broken" / "model" / "manifest.json").write_text("{}")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "model.py"), "serve", *options],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (code, "")
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    assert cli.main(["serve", *options]) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert words in said.err
+    assert "Traceback" not in said.err
 
 
 def test_keys_of_the_environment_lock_the_service(tmp_path: Path) -> None:

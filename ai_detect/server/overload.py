@@ -16,7 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _FEW_AT_ONCE, _MOST_SECONDS_AT_ONCE = 32, 0.4
-_FEW_IN_LINE, _MOST_SECONDS_IN_LINE = 8, 1.0
+_FEW_IN_LINE, _MOST_SECONDS_IN_LINE = 8, 0.5
 
 
 class Round:
