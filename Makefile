@@ -58,6 +58,10 @@ bench: .venv/dev.stamp .venv-peers/peers.stamp  ## measure speed, memory and siz
 	$(BIN)/python -m benchmarks.model_size
 	$(BIN)/python -m benchmarks.instructions
 
+.PHONY: bench-load
+bench-load: .venv/dev.stamp  ## measure the service under load beside a minimal one (5 minutes; needs wrk)
+	$(BIN)/python -m benchmarks.load
+
 # What is profiled: `make profile DATASET=essays.csv` takes other labelled texts.
 DATASET ?= data/sample/train.csv
 PROFILER = $(BIN)/python -m pyinstrument --renderer=text --show-all --interval=0.005
