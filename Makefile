@@ -14,6 +14,8 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DOCTESTS := ai_detect $(wildcard README.md docs)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+# The tests of a file share what is made for them: servers, browsers, clusters, trained models.
+ON_ALL_CORES := --numprocesses=auto --dist=loadfile
 
 .PHONY: help
 help:  ## show this list
@@ -28,14 +30,14 @@ run: .venv/main.stamp  ## train on the embedded sample, predict, show the result
 
 .PHONY: test
 test: .venv/dev.stamp  ## run the tests with coverage
-	$(BIN)/python -m pytest --numprocesses=auto --cov
+	$(BIN)/python -m pytest $(ON_ALL_CORES) --cov
 
 .PHONY: check
 check: .venv/dev.stamp  ## format, lint, types, tests, examples in the documentation, notebooks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses=auto --cov
+	$(BIN)/python -m pytest $(ON_ALL_CORES) --cov
 	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' $(DOCTESTS) || test $$? -eq 5  # 5: no examples
 	$(if $(NOTEBOOKS),$(BIN)/python -m pytest --nbmake $(NOTEBOOKS))
 
@@ -53,8 +55,10 @@ model: .venv/dev.stamp  ## make the model that ships in the wheel from the corpo
 	$(BIN)/python -m scripts.make_model
 
 .PHONY: bench
-bench: .venv/dev.stamp .venv-peers/peers.stamp  ## measure speed, memory and size beside scikit-learn, fastText and others (20 minutes)
+bench: .venv/dev.stamp .venv-peers/peers.stamp  ## measure speed, memory and size beside scikit-learn, fastText and others (half an hour)
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.training --share=0.1  # all of it takes scikit-learn most of an hour
 	$(BIN)/python -m benchmarks.model_size
 	$(BIN)/python -m benchmarks.instructions
 

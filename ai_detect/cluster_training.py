@@ -3,8 +3,8 @@
 tables -> workers: texts -> digests, labels, groups -> here: copies, folds -> workers: TF-IDF, gradients -> here: steps
 
 The model and one model a fold are fitted in the same passes, for the out-of-fold scores that calibration and profiles
-take. It is a logistic regression alone, the one of `ensemble` to some digits: SGD, another member, takes one text after
-another, which workers cannot do together.
+take. It is a logistic regression alone, the one of `ensemble` to three digits: SGD, another member, takes one text
+after another, which workers cannot do together.
 """
 
 import logging
@@ -24,6 +24,7 @@ from ai_detect.config import TrainConfig
 from ai_detect.ensemble import Trained
 from ai_detect.errors import DataError, UsageError
 from ai_detect.lockstep import minimise_together
+from ai_detect.naive_bayes import column_weights
 from ai_detect.ngrams import NgramSpec
 from ai_detect.partitions import Partition, fetched, find_partitions
 from ai_detect.scorer import LinearScorer
@@ -37,6 +38,12 @@ Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 
 MEMBER = "logistic_regression"
+
+# L-BFGS takes the intercept for one more n-gram that every text has, of a usual value: as one of value 1 it would make
+# all other steps small, and sixty of them do not lead as near to the minimum as twenty do.
+_INTERCEPT = 0.03
+_TOLERANCE = 1e-7
+_MOST_STEPS = 300
 
 _Groups = tuple[
     npt.NDArray[np.object_], Int64Array
@@ -132,7 +139,7 @@ def fit(
     weights = logistic_regressions(matrix, y, folds, config)
     member = SimpleNamespace(coef_=weights[:-1, :1].T, intercept_=weights[-1, :1])
     held_out = matrix.held_out(weights[:, 1:])[:, None]
-    blend = ensemble.join({MEMBER: member}, {MEMBER: held_out}, y, np.ones(len(y)))
+    blend = ensemble.join({MEMBER: member}, {MEMBER: held_out}, folds, y, np.ones(len(y)))
     columns = np.column_stack((matrix.idf[buckets], blend.coef)).astype(np.float32)
     scorer = LinearScorer(spec, buckets, columns, blend.intercept)
     return Trained(scorer, blend.out_of_fold, folds, is_grouped=False)
@@ -141,29 +148,34 @@ def fit(
 def logistic_regressions(
     matrix: ClusterMatrix, y: Int64Array, folds: Int64Array, config: TrainConfig
 ) -> Float64Array:
-    """Fit `ensemble.logistic_regression` to all texts and to all but each fold, in the same passes.
+    """Fit logistic regression to all texts and to all but each fold, in the same passes.
 
     Returns: float64 (n_columns + 1, 1 + n_folds), coefficients and, last, intercepts.
     """
     left_out = np.array([ALL, *range(int(folds.max()) + 1)])
     n_texts = np.array([np.bincount(y[folds != fold], minlength=2) for fold in left_out])
     shares = 0.5 / n_texts  # both classes count the same, and all texts together as one
-    settings = ensemble.logistic_regression(config)
-    penalty = 1.0 / (settings.C * n_texts.sum(axis=1))
+    penalty = 1.0 / (config.C * n_texts.sum(axis=1))
+    scale = np.full((int(np.count_nonzero(matrix.idf)) + 1, len(left_out)), _INTERCEPT)
+    for model, masses in enumerate(matrix.masses(left_out, shares * n_texts.sum(axis=1)[:, None])):
+        scale[:-1, model] = column_weights(masses)
 
     def evaluate(points: Float64Array, which: Sequence[int]) -> tuple[Float64Array, Float64Array]:
         models = list(which)
-        losses, gradients = matrix.losses_and_gradients(points, left_out[models], shares[models])
+        losses, gradients = matrix.losses_and_gradients(
+            scale[:, models] * points, left_out[models], shares[models]
+        )
         coef = points[:-1]
+        gradients *= scale[:, models]
         gradients[:-1] += penalty[models] * coef
         return losses + 0.5 * penalty[models] * (coef**2).sum(axis=0), gradients
 
-    return minimise_together(
+    return scale * minimise_together(
         evaluate,
         n_problems=len(left_out),
-        size=int(np.count_nonzero(matrix.idf)) + 1,
-        tolerance=settings.tol,
-        max_iterations=settings.max_iter,
+        size=len(scale),
+        tolerance=_TOLERANCE,
+        max_iterations=_MOST_STEPS,
     )
 
 

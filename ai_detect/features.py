@@ -105,7 +105,7 @@ class HashedTfidf(TransformerMixin, BaseEstimator):
         return tags
 
     def _learn_idf(self, counts: csr_matrix) -> None:
-        df = np.bincount(counts.indices, minlength=counts.shape[1])
+        df = document_frequencies(counts, np.arange(counts.shape[0]))
         self.idf_ = inverse_frequencies(df, counts.shape[0], self.min_df)
 
     def _weigh(self, counts: csr_matrix) -> csr_matrix:
@@ -114,6 +114,13 @@ class HashedTfidf(TransformerMixin, BaseEstimator):
         )
         counts.eliminate_zeros()
         return counts
+
+
+def document_frequencies(counts: csr_matrix, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return in how many of these rows each n-gram occurs, int64 (n_features,)."""
+    df = np.zeros(counts.shape[1], np.int64)
+    kernels.document_frequencies(counts.indptr, counts.indices, rows, df)
+    return df
 
 
 def inverse_frequencies(

@@ -25,6 +25,7 @@ from ai_detect.ngrams import (
     function_word_hashes,
     starts_word,
 )
+from ai_detect.prefetch import prefetch
 from ai_detect.text import DROP, SPACE, WORD, PackedTexts, code_point_table
 
 # How many output bytes one source byte can become (see scripts/make_unicode_table.py), and room for a last separator.
@@ -33,8 +34,17 @@ _N_STATISTICS = len(STATISTICS)
 _NGRAMS, _KNOWN_NGRAMS = STATISTICS.index("ngrams"), STATISTICS.index("known_ngrams")
 _N_FUNCTION_SLOTS = 1 << 12  # a byte each, so that they stay in the first cache
 _SEPARATOR = np.uint8(32)
+# The same byte eight times.
+_HIGH_BITS, _LOW_BITS, _CASE_BIT = (
+    np.uint64(byte * 0x0101010101010101) for byte in (0x80, 0x7F, 0x20)
+)
+_UP_TO_A, _BEYOND_Z, _UP_TO_0, _BEYOND_9 = (
+    np.uint64((0x80 - bound) * 0x0101010101010101) for bound in b"a{0:"
+)
+# Most n-grams of a text that can be counted in 16 bits, which take half as much of the cache.
+_FEW = 1 << 16
 # Indices are unsigned in the inner loops: at each access by a signed one Numba asks whether it counts from the end.
-_ONE = np.uintp(1)
+_ONE, _EIGHT = np.uintp(1), np.uintp(8)
 
 _kept = threading.local()
 
@@ -43,58 +53,79 @@ _kept = threading.local()
 def tokenise(data, start, stop, table, out, hashes, statistics):  # noqa: PLR0912, PLR0915
     """Write the canonical form of data[start:stop] to `out` and the 64-bit hash of every token to `hashes`.
 
-    Adds the words and what was undone to `statistics`. Returns the length of the canonical form in bytes and the number
-    of tokens.
+    Adds the words and what was undone to `statistics`. Both arrays have room for eight more than they hold. Returns the
+    length of the canonical form in bytes and the number of tokens.
     """
     # One long function, since handing an array to another one costs two atomic operations: half of the speed.
-    plain, begins_word, pages, entries, pool = table
+    plain, case_bit, begins_word, pages, entries, pool = table
     i, stop = np.uintp(start), np.uintp(stop)
+    n_data = np.uintp(len(data))
     length = n_tokens = np.uintp(0)
     n_words = 0
     last = np.int64(SPACE)
     h = SEED
     while i < stop:
         lead = data[i]
-        is_plain = plain[lead]
-        entry, size = np.int64(WORD), _ONE
-        if not is_plain:
-            if lead < 0x80:
-                entry = np.int64(entries[lead])
-            else:
-                code_point, n = decode(data, np.int64(i), np.int64(stop))
-                page, size = np.uintp(pages[code_point >> 8]), np.uintp(n)
-                entry = np.int64(entries[(page << np.uintp(8)) | np.uintp(code_point & 255)])
-            undone = (entry >> 4) & 7
-            if undone > 0:
-                statistics[UNDONE_COLUMN + undone] += 1
-            if entry & 2:  # a space, or nothing at all
-                last = last if entry & 3 == DROP else np.int64(SPACE)
-                i += size
-                continue
-        if (entry | last) & 3 != WORD:
-            if length > 0:
-                hashes[n_tokens] = h ^ (h >> SHIFT)
-                n_tokens += _ONE
-                out[length] = _SEPARATOR
-                length += _ONE
-                h = SEED
-            n_words += begins_word[pool[np.uintp(entry >> 14)] if entry >> 8 else lead]
-        if is_plain:  # a run of ASCII letters and digits, which is most of any English text
-            while plain[lead]:
-                out[length] = lead
-                length += _ONE
-                h = (h ^ np.uint64(lead)) * TOKEN
-                i += _ONE
-                if i == stop:
-                    break
-                lead = data[i]
+        if last != WORD and plain[lead]:
+            # A run of ASCII letters and digits, which is most of any English text.
+            n_words += 1
+            out[length] = _SEPARATOR
+            length += np.uintp(n_tokens > 0)
+            h = SEED
+            n = _EIGHT
+            while n == _EIGHT:
+                block = np.uint64(0)
+                if i + _EIGHT <= n_data:
+                    for k in range(_EIGHT):  # a single load
+                        block |= np.uint64(data[i + k]) << np.uint64(_EIGHT * k)
+                else:
+                    for k in range(n_data - i):
+                        block |= np.uint64(data[i + k]) << np.uint64(_EIGHT * k)
+                n = min(plain_bytes(block, case_bit), stop - i)
+                # The hashes of one byte, of two ... and of eight go where later tokens will be, and the one asked for
+                # is picked: a loop of n turns would end where no branch predictor expects it.
+                for k in range(_EIGHT):
+                    out[length + k] = np.uint8(block >> np.uint64(_EIGHT * k))
+                hashes[n_tokens] = h
+                for k in range(_EIGHT):
+                    h = (h ^ ((block >> np.uint64(_EIGHT * k)) & np.uint64(0xFF))) * TOKEN
+                    hashes[n_tokens + k + _ONE] = h
+                h = hashes[n_tokens + n]
+                length += n
+                i += n
+            hashes[n_tokens] = h ^ (h >> SHIFT)
+            n_tokens += _ONE
             last = np.int64(WORD)
             continue
+        if lead == _SEPARATOR:
+            last = np.int64(SPACE)
+            i += _ONE
+            continue
+        size = _ONE
+        if lead < 0x80:
+            entry = np.int64(entries[lead])
+        else:
+            code_point, n_read = decode(data, np.int64(i), np.int64(stop))
+            page, size = np.uintp(pages[code_point >> 8]), np.uintp(n_read)
+            entry = np.int64(entries[(page << np.uintp(8)) | np.uintp(code_point & 255)])
+        undone = (entry >> 4) & 7
+        if undone > 0:
+            statistics[UNDONE_COLUMN + undone] += 1
+        if entry & 2:  # a space, or nothing at all
+            last = last if entry & 3 == DROP else np.int64(SPACE)
+            i += size
+            continue
         offset, n_bytes = np.uintp(entry >> 14), np.uintp((entry >> 8) & 63)
+        if (entry | last) & 3 != WORD:
+            n_words += begins_word[pool[offset] if n_bytes else lead]
+            out[length] = _SEPARATOR
+            length += np.uintp(n_tokens > 0)
+            n_tokens += _ONE
+            h = SEED
         for j in range(n_bytes or size):
             byte = pool[offset + j] if n_bytes else data[i + j]
             if byte == _SEPARATOR:  # within a replacement of several tokens
-                hashes[n_tokens] = h ^ (h >> SHIFT)
+                hashes[n_tokens - _ONE] = h ^ (h >> SHIFT)
                 n_tokens += _ONE
                 n_words += begins_word[pool[offset + j + _ONE]]
                 h = SEED
@@ -102,13 +133,26 @@ def tokenise(data, start, stop, table, out, hashes, statistics):  # noqa: PLR091
                 h = (h ^ np.uint64(byte)) * TOKEN
             out[length] = byte
             length += _ONE
+        hashes[n_tokens - _ONE] = h ^ (h >> SHIFT)
         last = (entry >> 2) & 3
         i += size
-    if length > 0:
-        hashes[n_tokens] = h ^ (h >> SHIFT)
-        n_tokens += _ONE
     statistics[0] += n_words
     return np.int64(length), np.int64(n_tokens)
+
+
+@njit(nogil=True, cache=True)
+def plain_bytes(block, case_bit):
+    """Return how many of eight bytes, the lowest first, come before one that is no ASCII letter or digit.
+
+    All eight at once, by additions that carry into the highest bit of a byte if it is beyond a bound. `case_bit` is
+    `_CASE_BIT` if capitals are letters, else 0.
+    """
+    low = block & _LOW_BITS
+    letter = low | case_bit
+    is_letter = (letter + _UP_TO_A) & ~(letter + _BEYOND_Z)
+    is_digit = (low + _UP_TO_0) & ~(low + _BEYOND_9)
+    others = (~(is_letter | is_digit) | block) & _HIGH_BITS
+    return np.uintp(popcount((others - np.uint64(1)) & ~others) >> np.uint64(3))
 
 
 @njit(nogil=True, cache=True)
@@ -135,11 +179,25 @@ def decode(data, i, stop):
 @njit(nogil=True, cache=True)
 def add_word_ngrams(hashes, n_tokens, smallest, largest, shift, buckets):
     """Write the bucket of every word n-gram to `buckets`; return their number."""
-    n = np.uintp(0)
-    end = np.uintp(n_tokens)
-    for i in range(end):
+    n_full = max(n_tokens - largest + 1, 0)  # tokens with which an n-gram of each length begins
+    if (
+        smallest == 1 and largest == 3
+    ):  # the usual lengths as constants: LLVM takes eight tokens at a time
+        n = _word_ngrams(hashes, 0, n_full, 1, 3, shift, buckets, 0)
+    else:
+        n = _word_ngrams(hashes, 0, n_full, smallest, largest, shift, buckets, 0)
+    for i in range(n_full, n_tokens):
+        n = _word_ngrams(hashes, i, i + 1, smallest, n_tokens - i, shift, buckets, n)
+    return n
+
+
+@njit(nogil=True, cache=True)
+def _word_ngrams(hashes, first, end, smallest, largest, shift, buckets, n):
+    """Write the buckets of all n-grams that begin with tokens `first` to `end`, behind `n` others."""
+    n = np.uintp(n)
+    for i in range(np.uintp(first), np.uintp(end)):
         h = SEED
-        for k in range(min(np.uintp(largest), end - i)):
+        for k in range(np.uintp(largest)):
             h = (h + hashes[i + k]) * NGRAM
             h ^= h >> SHIFT
             if k + _ONE >= np.uintp(smallest):
@@ -212,22 +270,15 @@ def longest_text(offsets):
 
 
 @njit(nogil=True, cache=True)
-def _scratch(longest, words, chars, n_bits):
-    """Allocate the working memory for texts of up to `longest` bytes."""
+def _scratch(longest, words, chars):
+    """Allocate the working memory for texts of up to `longest` bytes: canonical form, hashes and buckets."""
     capacity = _MAX_GROWTH * longest + 1
     per_block = max((words[1] - words[0] + 1), (chars[1] - chars[0] + 1))
     # A token or a character takes at least one byte of the canonical form; words take two, with their separator.
-    n_ngrams = capacity * per_block
-    slots = 64
-    while slots < 2 * n_ngrams and slots < (2 << n_bits):
-        slots *= 2
     return (
-        np.empty(capacity, np.uint8),
-        np.empty(capacity, np.uint64),
-        np.empty(n_ngrams, np.int32),
-        np.empty(slots, np.int32),
-        np.zeros(slots, np.int32),
-        np.empty(slots, np.int32),
+        np.empty(capacity + 8, np.uint8),
+        np.empty(capacity + 8, np.uint64),
+        np.empty(capacity * per_block, np.int32),
     )
 
 
@@ -278,9 +329,12 @@ def count_function_words(hashes, n_tokens, slots, known):
 
 @njit(nogil=True, cache=True)
 def _count(data, offsets, table, function_words, words, chars, n_bits, statistics):
-    canonical, hashes, buckets, keys, counts, used = _scratch(
-        longest_text(offsets), words, chars, n_bits
-    )
+    canonical, hashes, buckets = _scratch(longest_text(offsets), words, chars)
+    slots = 64
+    while slots < 2 * len(buckets) and slots < (2 << n_bits):
+        slots *= 2
+    keys, used = np.empty(slots, np.int32), np.empty(slots, np.int32)
+    counts = np.zeros(slots, np.int32)
     n_rows = len(offsets) - 1
     indptr = np.zeros(n_rows + 1, np.int64)
     indices = np.empty(max(1024, offsets[-1] - offsets[0]), np.int32)
@@ -333,9 +387,9 @@ def _score(
     statistics,
     out,
 ):
-    canonical, hashes, buckets, _, _, used = _scratch(longest_text(offsets), words, chars, n_bits)
-    n_outputs = out.shape[1]
-    values = np.empty(len(used), np.float64)
+    canonical, hashes, buckets = _scratch(longest_text(offsets), words, chars)
+    used = np.empty(min(len(buckets), len(weights)) + 1, np.int32)
+    totals = np.empty(out.shape[1], np.float64)
     for row in range(len(offsets) - 1):
         length, n_tokens = tokenise(
             data,
@@ -356,25 +410,42 @@ def _score(
             n_known = keep_known(buckets, n_ngrams, block << n_bits, vocabulary)
             statistics[row, _NGRAMS] += n_ngrams
             statistics[row, _KNOWN_NGRAMS] += n_known
-            n_used = np.uintp(0)
-            for i in range(np.uintp(n_known)):
-                at = np.uintp(buckets[i])
-                used[n_used] = at
-                n_used += np.uintp(counts[at] == 0)
-                counts[at] += 1
-            squares = 0.0
-            for i in range(n_used):
-                at = np.uintp(used[i])
-                values[i] = term_frequency(counts[at]) * weights[at, 0]
-                squares += values[i] * values[i]
-                counts[at] = 0
-            if squares > 0.0:
-                norm = 1.0 / np.sqrt(squares)
-                for k in range(n_outputs):
-                    total = 0.0
-                    for i in range(n_used):
-                        total += values[i] * weights[np.uintp(used[i]), 1 + k]
-                    out[row, k] += total * norm
+            if n_known < _FEW:
+                _add_scores(buckets, n_known, counts, weights, used, totals, out[row])
+            else:
+                many = np.zeros(len(weights), np.int64)
+                _add_scores(buckets, n_known, many, weights, used, totals, out[row])
+
+
+@njit(nogil=True, cache=True)
+def _add_scores(rows, n, counts, weights, used, totals, out):
+    """Add to `out` the scores of one block of a text, given a row of the weights for each of its n-grams.
+
+    `counts`, one for each row of the weights, are all 0 before and after; `totals`, one for each output, is scratch.
+    """
+    n_used = np.uintp(0)
+    for i in range(np.uintp(n)):
+        at = np.uintp(rows[i])
+        prefetch(weights, at)
+        used[n_used] = at
+        n_used += np.uintp(counts[at] == 0)
+        counts[at] += 1
+    n_outputs = np.uintp(len(out))
+    totals[:] = 0.0
+    first = squares = 0.0  # the total of the first output, often the only one, stays in a register
+    for i in range(n_used):
+        at = np.uintp(used[i])
+        value = term_frequency(counts[at]) * weights[at, 0]
+        counts[at] = 0
+        squares += value * value
+        first += value * weights[at, 1]
+        for k in range(_ONE, n_outputs):
+            totals[k] += value * weights[at, _ONE + k]
+    totals[0] = first
+    if squares > 0.0:
+        norm = 1.0 / np.sqrt(squares)
+        for k in range(n_outputs):
+            out[k] += totals[k] * norm
 
 
 @njit(nogil=True, cache=True)
@@ -390,6 +461,14 @@ def weigh(indptr, indices, values, idf, block_start):
             square = squares[np.int64(indices[i] >= block_start)]
             if square > 0.0:
                 values[i] /= np.sqrt(square)
+
+
+@njit(nogil=True, cache=True)
+def document_frequencies(indptr, indices, rows, df):
+    """Add to `df` in how many of these rows each bucket occurs."""
+    for row in rows:
+        for i in range(indptr[row], indptr[row + 1]):
+            df[np.uintp(indices[i])] += 1
 
 
 @cache
@@ -408,15 +487,20 @@ def _function_words() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint64]]:
 
 
 @cache
-def _table(lowercase: bool) -> tuple[npt.NDArray[Any], ...]:
+def _table(lowercase: bool) -> tuple[Any, ...]:
     """Return the code point table as `tokenise` takes it.
 
-    Before it stand which bytes mean themselves within a word, and which ones begin a word rather than punctuation.
+    Before it stand which bytes mean themselves within a word, which bit to set in a letter to have it in lower case,
+    and which bytes begin a word rather than punctuation.
     """
     table = code_point_table(lowercase)
     plain = np.zeros(256, np.bool_)
     plain[:0x80] = table.entries[:0x80] == WORD
-    return plain, starts_word(), table.pages, table.entries, table.pool
+    case_bit = np.uint64(0 if lowercase else _CASE_BIT)
+    for byte in range(256):
+        if plain[byte] != (plain_bytes(np.uint64(byte), case_bit) > 0):
+            raise AssertionError("the table and `plain_bytes` differ about letters and digits")
+    return plain, case_bit, starts_word(), table.pages, table.entries, table.pool
 
 
 def _arguments(texts: PackedTexts, spec: NgramSpec) -> tuple[object, ...]:
@@ -454,14 +538,14 @@ def statistics(texts: PackedTexts) -> npt.NDArray[np.int32]:
     return count(texts, NgramSpec((1, 1), n_bits=8))[3]
 
 
-def _zeros(n: int) -> npt.NDArray[np.int32]:
+def _zeros(n: int) -> npt.NDArray[np.uint16]:
     """Return n or more zeros, the same ones at each call of a thread: the kernel leaves them as it found them.
 
     Fresh ones would cost a short text more page faults than it has tokens.
     """
     if not hasattr(_kept, "zeros") or len(_kept.zeros) < n:
-        _kept.zeros = np.zeros(n, np.int32)
-    zeros: npt.NDArray[np.int32] = _kept.zeros
+        _kept.zeros = np.zeros(n, np.uint16)
+    zeros: npt.NDArray[np.uint16] = _kept.zeros
     return zeros
 
 

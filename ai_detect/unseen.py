@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ai_detect.config import TrainConfig
 from ai_detect.drift_reference import Reference, measure
-from ai_detect.features import HashedTfidf
+from ai_detect.features import HashedTfidf, document_frequencies
 from ai_detect.ngrams import STATISTICS
 from ai_detect.predictor import obfuscation
 from ai_detect.text import PackedTexts
@@ -57,22 +57,18 @@ def unknown_shares(
 
     Returns: float64 (n,), 0 for texts without an n-gram.
     """
-    shares = np.zeros(len(texts))
     words = config.word_ngrams or (0, 0)
     if config.model == "heuristic" or words == (0, 0):
-        return shares
+        return np.zeros(len(texts))
     counts = HashedTfidf(
         word_ngrams=words, n_bits=config.n_bits, lowercase=config.lowercase, n_jobs=n_jobs
     ).count(texts)
-    n_features = counts.shape[1]
-    df = np.bincount(counts.indices, minlength=n_features)
+    df = document_frequencies(counts, np.arange(len(texts)))
+    total = (counts @ np.ones(len(df), np.float32)).astype(np.float64)
+    known = np.zeros(len(texts))
     for fold in np.unique(folds):
         rows = np.flatnonzero(folds == fold)
-        held_out = counts[rows]
-        df_elsewhere = df - np.bincount(held_out.indices, minlength=n_features)
-        known = held_out @ (df_elsewhere >= config.min_df).astype(np.float32)
-        all_of_it = np.asarray(held_out.sum(axis=1, dtype=np.float64)).ravel()
-        shares[rows] = 1.0 - np.divide(
-            known, all_of_it, out=np.ones(len(rows)), where=all_of_it > 0
-        )
+        is_known = df - document_frequencies(counts, rows) >= config.min_df
+        known[rows] = (counts @ is_known.astype(np.float32))[rows]
+    shares: Float64Array = 1.0 - np.divide(known, total, out=np.ones_like(total), where=total > 0)
     return shares

@@ -28,6 +28,10 @@ def warm_up() -> WarmupReport:
         raise UsageError(
             "There is nowhere to keep compiled kernels: name a folder that can be written to in NUMBA_CACHE_DIR."
         )
+    from scipy.sparse import csr_matrix
+
+    from ai_detect.logistic import DualLogisticRegression
+
     started = time.perf_counter()
     predictor = Predictor.from_files(artifacts.load(artifacts.SHIPPED))
     spec = NgramSpec((1, 3), (3, 5), n_bits=8)
@@ -35,10 +39,12 @@ def warm_up() -> WarmupReport:
     for texts in (packed, PackedTexts.concat([packed])):
         predictor.predict(texts)
         indptr, indices, counts, _ = kernels.count(texts, spec)
-    idf = np.ones(spec.n_features, np.float32)
+    idf, df = np.ones(spec.n_features, np.float32), np.zeros(spec.n_features, np.int64)
+    X = csr_matrix((counts, indices, indptr), shape=(len(packed), spec.n_features))
     for integer in (np.int32, np.int64):  # SciPy chooses, by how many n-grams there are
-        kernels.weigh(
-            indptr.astype(integer), indices.astype(integer), counts, idf, np.int64(1) << spec.n_bits
-        )
+        X.indptr, X.indices = indptr.astype(integer), indices.astype(integer)
+        kernels.document_frequencies(X.indptr, X.indices, np.arange(len(packed)), df)
+        kernels.weigh(X.indptr, X.indices, X.data, idf, np.int64(1) << spec.n_bits)
+        DualLogisticRegression(C=1.0).fit(X, np.arange(len(packed)))
     list(csv_blocks.whole_rows(io.BytesIO(b"text\nA few words.\n"), "-", ","))
     return WarmupReport(str(folder), time.perf_counter() - started)

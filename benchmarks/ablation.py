@@ -22,6 +22,7 @@ from numba import njit
 
 from ai_detect import kernels, metrics
 from ai_detect.features import HashedTfidf
+from ai_detect.naive_bayes import column_weights
 from ai_detect.text import PackedTexts
 
 # One lane a model: LOCO families first, then three prompt folds, then everything.
@@ -46,6 +47,11 @@ OLD_MODELS = (
     *("gpt2-xl", "gpt-j-6B", "gpt-neo-2.7B", "gpt-neox-20b", "opt-2.7b", "davinci"),
     *("text-babbage-001", "text-curie-001", "flan-t5-xxl"),
 )
+BASE_MODELS = ("gpt2-xl", "gpt-j-6B", "gpt-neo-2.7B", "gpt-neox-20b", "opt-2.7b", "davinci")
+SMALL_MODELS = (
+    *("flan-t5-xxl", "text-babbage-001", "text-curie-001", "chatglm", "chatglm+human edit"),
+    *("dolly", "dolly+human edit", "stablelm", "stablelm+human edit"),
+)
 NEARLY_HUMAN = ("llm_polish_minor", "llm_polish_extreme_minor")
 MIN_WORDS, FPR, SMALLEST_POPULATION, FULL_SAY = 50, 0.01, 100, 500
 L2R = "l2r_20domains"  # its 18 domains hold 144-200 human texts each, some of doubtful origin: one population
@@ -56,8 +62,9 @@ class Row:
     """One line of the table: the recipe, or one thing changed.
 
     power: a population of n texts weighs n ** (1 - power) in all; other_kinds, persuade, ielts: factors on the texts
-    that are no essays, on PERSUADE and on IELTS; members: losses with their alpha, and naive Bayes with what it adds to
-    each count; kinds: whether thresholds are set apart for essays and other texts; alone_in_kind: whether IELTS, the
+    that are no essays, on PERSUADE and on IELTS; base_models, small_models: on what these wrote; members: losses
+    with their alpha, and naive Bayes with what it adds to each count; weighed: the losses whose columns naive Bayes
+    weighs first; kinds: whether thresholds are set apart for essays and other texts; alone_in_kind: whether IELTS, the
     only ESL humans, is calibrated by prompt folds.
     """
 
@@ -65,7 +72,10 @@ class Row:
     other_kinds: float = 0.5
     persuade: float = 0.3
     ielts: float = 3.0
-    members: tuple[tuple[str, float], ...] = (("huber", 3e-5), ("log", 3e-6), ("bayes", 1.0))
+    base_models: float = 0.0
+    small_models: float = 0.3
+    members: tuple[tuple[str, float], ...] = (("huber", 3e-5), ("log", 3e-6))
+    weighed: tuple[str, ...] = ("huber", "log")
     word_ngrams: tuple[int, int] = (1, 3)
     n_bits: int = 22
     min_df: int = 20
@@ -90,11 +100,22 @@ ROWS: dict[str, Row] = {
     "huber_only": replace(RECIPE, members=(("huber", 3e-5),)),
     "log_only": replace(RECIPE, members=(("log", 3e-6),)),
     "bayes_only": replace(RECIPE, members=(("bayes", 1.0),)),
-    "no_bayes": replace(RECIPE, members=(("huber", 3e-5), ("log", 3e-6))),
-    "before_bayes": replace(RECIPE, other_kinds=0.2, members=(("huber", 3e-5), ("log", 1e-5))),
+    "bayes_votes": replace(RECIPE, members=(("huber", 3e-5), ("log", 3e-6), ("bayes", 1.0))),
+    "not_weighed": replace(RECIPE, weighed=()),
+    "log_weighed": replace(RECIPE, weighed=("log",)),
+    "base_models_kept": replace(RECIPE, base_models=1.0),
+    "small_models_kept": replace(RECIPE, small_models=1.0),
+    "small_models_left_out": replace(RECIPE, small_models=0.0),
+    "before": replace(
+        RECIPE,
+        base_models=1.0,
+        small_models=1.0,
+        members=(("huber", 3e-5), ("log", 3e-6), ("bayes", 1.0)),
+        weighed=(),
+    ),
     "hinge": replace(RECIPE, members=(("hinge", 1e-4),)),
-    "less_regularised": replace(RECIPE, members=(("huber", 1e-5), ("log", 1e-6), ("bayes", 1.0))),
-    "more_regularised": replace(RECIPE, members=(("huber", 1e-4), ("log", 1e-5), ("bayes", 1.0))),
+    "less_regularised": replace(RECIPE, members=(("huber", 1e-5), ("log", 1e-6))),
+    "more_regularised": replace(RECIPE, members=(("huber", 1e-4), ("log", 1e-5))),
     "min_df_100": replace(RECIPE, min_df=100),
     "all_in_2_20": replace(RECIPE, n_bits=20, min_df=1),
     "words_1_2": replace(RECIPE, word_ngrams=(1, 2)),
@@ -180,6 +201,8 @@ def text_weights(texts: Texts, row: Row) -> np.ndarray:
     weight[~table["essay"]] *= row.other_kinds
     weight[table["corpus"] == "persuade_fp21"] *= row.persuade
     weight[table["corpus"] == "ielts_human"] *= row.ielts
+    weight[table["generator"].isin(BASE_MODELS)] *= row.base_models
+    weight[table["generator"].isin(SMALL_MODELS)] *= row.small_models
     return weight
 
 
@@ -193,14 +216,16 @@ def balance(weight: np.ndarray, strata: list[np.ndarray]) -> np.ndarray:
 
 
 @njit(nogil=True, fastmath=True, cache=True)
-def _epoch(indptr, indices, values, order, y, weight, coef, intercept, state, alpha, start, loss):  # type: ignore[no-untyped-def]
+def _epoch(  # type: ignore[no-untyped-def]
+    indptr, indices, values, order, y, weight, columns, coef, intercept, state, alpha, start, loss
+):
     step, scale = state
     score, gain = np.empty(N_LANES, np.float32), np.empty(N_LANES, np.float32)
     for row in order:
         score[:] = 0.0
         for j in range(indptr[row], indptr[row + 1]):
             for k in range(N_LANES):
-                score[k] += values[j] * coef[indices[j], k]
+                score[k] += values[j] * columns[indices[j], k] * coef[indices[j], k]
         eta = 1.0 / (alpha * (start + step))
         step += 1
         before, scale = scale, scale * (1.0 - eta * alpha)
@@ -217,47 +242,47 @@ def _epoch(indptr, indices, values, order, y, weight, coef, intercept, state, al
             gain[k] /= scale
         for j in range(indptr[row], indptr[row + 1]):
             for k in range(N_LANES):
-                coef[indices[j], k] += values[j] * gain[k]
+                coef[indices[j], k] += values[j] * columns[indices[j], k] * gain[k]
         if scale < 1e-6:
             coef *= np.float32(scale)
             scale = 1.0
     state[0], state[1] = step, scale
 
 
-def fit(X: Any, y: np.ndarray, weight: np.ndarray, loss: str, alpha: float) -> np.ndarray:
+def masses(X: Any, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return what each column adds up to in both classes of each lane, (2, n_features, N_LANES)."""
+    return np.stack([X.T @ (weight * (y == label)[:, None]) for label in (-1, 1)])
+
+
+def fit(
+    X: Any, y: np.ndarray, weight: np.ndarray, loss: str, alpha: float, *, weighed: bool = False
+) -> np.ndarray:
     """Fit N_LANES linear models at once, by SGD (6 epochs, the last 3 averaged) or naive Bayes; return all scores."""
     if loss == "bayes":
-        mass = [alpha + X.T @ (weight * (y == label)[:, None]) for label in (1, -1)]
-        llm, human = (np.log(total / total.sum(0)) for total in mass)
-        by_bayes: np.ndarray = X @ (llm - human)
+        mass = alpha + masses(X, y, weight)
+        by_bayes: np.ndarray = X @ np.diff(np.log(mass / mass.sum(1, keepdims=True)), axis=0)[0]
         return by_bayes
+    columns = np.ones((X.shape[1], N_LANES), np.float32)
+    if weighed:
+        mass = masses(X, y, weight)
+        for lane in range(N_LANES):
+            columns[:, lane] = column_weights(mass[:, :, lane])
     coef = np.zeros((X.shape[1], N_LANES), np.float32)
     mean, shift = np.zeros_like(coef), np.zeros(N_LANES)
     intercept, state = np.zeros(N_LANES, np.float32), np.array([0.0, 1.0])
     start = alpha**-0.75 * (4 if loss == "huber" else 1)
     rows = np.flatnonzero((weight > 0).any(1))
     rng = np.random.default_rng(0)
+    code = ("huber", "log", "hinge").index(loss)
     for epoch in range(6):
-        code = ("huber", "log", "hinge").index(loss)
-        order = rng.permutation(rows)
         _epoch(
-            X.indptr,
-            X.indices,
-            X.data,
-            order,
-            y,
-            weight,
-            coef,
-            intercept,
-            state,
-            alpha,
-            start,
-            code,
+            *(X.indptr, X.indices, X.data, rng.permutation(rows), y, weight, columns),
+            *(coef, intercept, state, alpha, start, code),
         )
         if epoch >= 3:
             mean += coef * np.float32(state[1] / 3)
             shift += intercept / 3
-    scores: np.ndarray = X @ mean + shift
+    scores: np.ndarray = X @ (mean * columns) + shift
     return scores
 
 
@@ -279,7 +304,8 @@ def measure(texts: Texts, row: Row, X: Any, kind: np.ndarray) -> dict[str, float
     weight = balance(weight, [~llm & essay, llm & essay, ~llm & ~essay, llm & ~essay])
     scores = np.zeros((len(table), N_LANES))
     for loss, alpha in row.members:
-        member = fit(X, np.where(llm, 1.0, -1.0).astype(np.float32), weight, loss, alpha)
+        y = np.where(llm, 1.0, -1.0).astype(np.float32)
+        member = fit(X, y, weight, loss, alpha, weighed=loss in row.weighed)
         scores += member / np.std(member[texts.train & ~llm, loco_lane[texts.train & ~llm]])
     loco, known = scores[every, loco_lane], scores[every, prompt_lane]
     is_essay = np.where(row.kinds, kind[every, loco_lane] >= 0, False)

@@ -7,7 +7,6 @@ texts cost, without start, imports and model. Numba compiles for a generic CPU h
 instructions. Prints Markdown.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import fire
 
-from benchmarks.speed import ROOT, essays, take
+from benchmarks.speed import ROOT, essays, json_lines, take
 
 # Megabytes of the small and of the larger set.
 SIZES = {"ai_detect": (0.5, 2.5), "TF-IDF + LR": (0.05, 0.25)}
@@ -35,7 +34,13 @@ def count(name: str, texts: Path, train: Path) -> int:
         "PYTHONHASHSEED": "0",
     }
     call = code.format(name, str(texts), str(train))
-    subprocess.run([sys.executable, "-c", call], env=env, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-c", call],  # compiles
+        env=env,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
     done = subprocess.run(
         [*command, "-c", call],
         env=env,
@@ -55,23 +60,17 @@ def main(data: str = "../shared/data") -> None:
     rows = essays(Path(data))
     print("| scoring in memory | instructions per byte |\n|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        train = _write(Path(folder) / "train.jsonl", rows.head(500))
+        train = json_lines(rows.head(100), Path(folder) / "train.jsonl")
         for name, sizes in SIZES.items():
             counts, n_bytes = [], []
             for megabytes in sizes:
                 part = take(rows, megabytes)
-                texts = _write(Path(folder) / "texts.jsonl", part)
+                texts = json_lines(part, Path(folder) / "texts.jsonl")
                 n_bytes.append(int(part["text"].str.encode("utf-8").str.len().sum()))
                 counts.append(count(name, texts, train))
             # Each set is scored once to warm up; reading it as JSON is in there too, some 5 instructions a byte.
-            print(f"| {name} | {(counts[1] - counts[0]) / (n_bytes[1] - n_bytes[0]):.0f} |")
-
-
-def _write(path: Path, rows: object) -> Path:
-    with path.open("w", encoding="utf-8") as file:
-        for text, label in zip(rows["text"], rows["generated"], strict=True):  # type: ignore[index]
-            file.write(json.dumps({"text": text, "generated": int(label in (1, "llm"))}) + "\n")
-    return path
+            per_byte = (counts[1] - counts[0]) / (n_bytes[1] - n_bytes[0])
+            print(f"| {name} | {per_byte:,.0f} |", flush=True)
 
 
 if __name__ == "__main__":

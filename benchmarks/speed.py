@@ -1,6 +1,6 @@
 """Speed and size of this package beside scikit-learn, fastText and others: same texts, same run, taking turns.
 
-    python -m benchmarks.speed [--data=../shared/data] [--sections=scoring,files,training,start]
+    python -m benchmarks.speed [--data=../shared/data] [--sections=scoring,files,start]
 
 Every figure is the median of `repeats` interleaved runs, with the lowest and the highest; a ratio is between medians of
 one run. The essays are real; files larger than the corpora hold them again and again. Prints Markdown.
@@ -116,11 +116,11 @@ def scoring(rows: pd.DataFrame, repeats: int) -> Iterator[str]:
     found: dict[tuple[str, int], list[float]] = {plan: [] for plan in plans}
     amounts, about = {}, {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        train = _json_lines(rows.head(2000), Path(folder) / "train.jsonl")
+        train = json_lines(rows.head(2000), Path(folder) / "train.jsonl")
         running = {}
         for name, cores in plans:
             part = take(rows, MEGABYTES.get(name, 16.0))
-            texts = _json_lines(part, Path(folder) / f"{name}.jsonl")
+            texts = json_lines(part, Path(folder) / f"{name}.jsonl")
             amounts[name] = part["text"].str.encode("utf-8").str.len().sum() / 1e6, len(part)
             running[name, cores] = stack.enter_context(contender(name, texts, train, cores))
             about[name] = running[name, cores].about  # type: ignore[attr-defined]
@@ -158,16 +158,16 @@ def files(rows: pd.DataFrame, repeats: int, megabytes: float) -> Iterator[str]:
             "pandas.read_parquet": [sys.executable, "-c", read.format("parquet"), parquet],
             "predict Parquet": [*predict, f"--dataset={parquet}"],
         }
-        runs = _timed(commands, repeats)
+        runs = timed(commands, repeats)
         size = csv.stat().st_size / 1e6
     reading = median(s for s, _ in runs["pandas.read_csv"])
     yield f"| {size:.0f} MB of CSV | seconds | MB/s | times pandas.read_csv | peak RSS, MB |"
     yield "|---|---|---|---|---|"
-    for name, measured in runs.items():
-        spread = Spread(tuple(s for s, _ in measured))
+    for name, found in runs.items():
+        spread = Spread(tuple(s for s, _ in found))
         yield (
             f"| {name} | {spread.seconds()} | {spread.rate(size)} |"
-            f" {_short(median(spread.runs) / reading)} | {max(rss for _, rss in measured):.0f} |"
+            f" {_short(median(spread.runs) / reading)} | {max(rss for _, rss in found):.0f} |"
         )
 
 
@@ -191,38 +191,25 @@ def start(rows: pd.DataFrame, repeats: int) -> Iterator[str]:
                 "import sklearn.linear_model, sklearn.feature_extraction.text, sklearn.pipeline",
             ],
         }
-        runs = _timed(commands, max(repeats, 7))
+        runs = timed(commands, max(repeats, 7))
     yield "| process | seconds | peak RSS, MB |\n|---|---|---|"
-    for name, measured in runs.items():
-        spread = Spread(tuple(s for s, _ in measured))
-        yield f"| {name} | {spread.seconds()} | {max(rss for _, rss in measured):.0f} |"
+    for name, found in runs.items():
+        spread = Spread(tuple(s for s, _ in found))
+        yield f"| {name} | {spread.seconds()} | {max(rss for _, rss in found):.0f} |"
 
 
-def training(data: Path, repeats: int) -> Iterator[str]:
-    """`train` on all corpora, end to end, in a process of its own; scikit-learn's recipe is benchmarks/recipe.py."""
-    corpora = data / "train"
-    dataset = corpora if corpora.exists() else SAMPLE
-    with tempfile.TemporaryDirectory() as folder:
-        train = [sys.executable, ROOT / "model.py", "train", f"--dataset={dataset}"]
-        places = ["--tracking=none", f"--model_dir={folder}/model", f"--data_dir={folder}/data"]
-        runs = _timed({"train": [*train, *places]}, repeats)["train"]
-    yield "| training end to end | seconds | peak RSS, MB |\n|---|---|---|"
-    spread = Spread(tuple(s for s, _ in runs))
-    yield f"| train | {spread.seconds()} | {max(rss for _, rss in runs):.0f} |"
-
-
-def _timed(commands: dict[str, list[object]], repeats: int) -> dict[str, list[tuple[float, float]]]:
+def timed(commands: dict[str, list[object]], repeats: int) -> dict[str, list[tuple[float, float]]]:
     """Run each command in turn, again and again; return seconds and peak RSS in MB, a warming run left out."""
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for turn in range(repeats + 1):
         for name, command in commands.items():
-            measured = _one(command)
+            found = measured(command)
             if turn:
-                runs[name].append(measured)
+                runs[name].append(found)
     return runs
 
 
-def _one(command: Sequence[object]) -> tuple[float, float]:
+def measured(command: Sequence[object]) -> tuple[float, float]:
     """Run a command from a small process: the peak of a child counts what its parent held when it was forked."""
     done = subprocess.run(
         [sys.executable, "-S", "-c", _LAUNCHER, *map(str, command)],
@@ -236,7 +223,8 @@ def _one(command: Sequence[object]) -> tuple[float, float]:
     return seconds, kilobytes / 1024
 
 
-def _json_lines(rows: pd.DataFrame, path: Path) -> Path:
+def json_lines(rows: pd.DataFrame, path: Path) -> Path:
+    """Write essays and labels as JSON lines, for a contender."""
     with path.open("w", encoding="utf-8") as file:
         for text, label in zip(rows["text"], rows["generated"], strict=True):
             file.write(json.dumps({"text": text, "generated": int(label in (1, "llm"))}) + "\n")
@@ -250,7 +238,7 @@ def _short(value: float) -> str:
 def main(
     *,
     data: str = "../shared/data",
-    sections: str = "scoring,files,training,start",
+    sections: str = "scoring,files,start",
     repeats: int = 5,
     megabytes: float = 1000.0,
     machine: str = "",
@@ -272,7 +260,6 @@ def main(
     tables: dict[str, Callable[[], Iterator[str]]] = {
         "scoring": lambda: scoring(rows, repeats),
         "files": lambda: files(rows, repeats, megabytes),
-        "training": lambda: training(Path(data), min(repeats, 3)),
         "start": lambda: start(rows, repeats),
     }
     chosen = sections if isinstance(sections, tuple | list) else str(sections).split(",")

@@ -36,20 +36,23 @@ ALONE_OF_ITS_KIND = (
     "ielts_human"  # the only ESL humans: held out by prompt, or no model would know any
 )
 ESSAY_DOMAINS = ("student_essay", "esl_essay")
+# Continuations by models that no one had taught to answer are noise among LLM texts; of old small models some remains.
+BASE_MODELS = (*("gpt2-xl", "gpt-j-6B", "gpt-neo-2.7B", "gpt-neox-20b", "opt-2.7b", "davinci"),)
+SMALL_MODELS = (
+    *("flan-t5-xxl", "text-babbage-001", "text-curie-001", "chatglm", "chatglm+human edit"),
+    *("dolly", "dolly+human edit", "stablelm", "stablelm+human edit"),
+)
 NEARLY_HUMAN = ("llm_polish_minor", "llm_polish_extreme_minor")
 SIZE_POWER = 0.7  # a source of n texts weighs n ** (1 - SIZE_POWER) in all
-OTHER_KINDS, PERSUADE, IELTS = (
-    0.5,
-    0.3,
-    3.0,
-)  # factors on texts that are no essays, and on these corpora
+# Factors on texts that are no essays, on two corpora, and on those models.
+OTHER_KINDS, PERSUADE, IELTS, SMALL = 0.5, 0.3, 3.0, 0.3
 
 
 def read(folder: Path) -> tuple[Corpus, pd.DataFrame]:
     """Read the corpora as `train` does, and what their files say of each text beside it."""
     corpus = read_corpus(str(folder))
     files = sorted(folder.glob("*.parquet"))
-    columns = ["id", "generated", "domain", "attack", "prompt_id", "split"]
+    columns = ["id", "generated", "generator", "domain", "attack", "prompt_id", "split"]
     table = pd.concat(
         [pd.read_parquet(path, columns=columns).assign(corpus=path.stem) for path in files]
     ).drop_duplicates("id")
@@ -71,6 +74,8 @@ def plan(table: pd.DataFrame) -> Plan:
     weight[~essay] *= OTHER_KINDS
     weight[table["corpus"] == "persuade_fp21"] *= PERSUADE
     weight[table["corpus"] == ALONE_OF_ITS_KIND] *= IELTS
+    weight[table["generator"].isin(SMALL_MODELS)] *= SMALL
+    weight[table["generator"].isin(BASE_MODELS)] = 0.0
     calibrates = ((weight > 0) & (table["corpus"] != "hc3plus")).to_numpy()
     return Plan(
         _balanced(weight, llm, essay), _folds(table), _prompt_folds(table), calibrates, essay

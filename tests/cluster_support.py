@@ -4,15 +4,14 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from tests.command_support import wait_until
 
 ROOT = Path(__file__).parents[1]
-DEADLINE = 60  # seconds
 
 
 @dataclass
@@ -21,15 +20,6 @@ class Cluster:
 
     address: str
     workers: list[subprocess.Popen[bytes]]
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    """Ask until the answer is yes."""
-    until = time.monotonic() + DEADLINE
-    while not (answer := condition()):
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.01)
-    return answer
 
 
 @contextmanager
@@ -56,5 +46,5 @@ def running(folder: Path, n_workers: int, env: dict[str, str]) -> Iterator[Clust
             return process
 
         start("scheduler", "--port", "0", "--scheduler-file", str(file))
-        address = json.loads(wait_for(lambda: file.exists() and file.read_text()))["address"]
+        address = json.loads(wait_until(lambda: file.exists() and file.read_text()))["address"]
         yield Cluster(address, [start("worker", address, *one) for _ in range(n_workers)])

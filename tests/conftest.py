@@ -1,6 +1,8 @@
 """Shared by all tests: one small trained model, the sample, and a hypothesis profile for compiled code."""
 
+import fcntl
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,18 @@ settings.load_profile("ai_detect")
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder where the detector was trained on the sample: ./model, ./data/model. Not to be changed."""
-    folder = tmp_path_factory.mktemp("trained")
-    My_TextClassifier_Model(model_dir=str(folder / "model"), data_dir=str(folder / "data")).train(
-        dataset=str(SAMPLE / "train.csv"), tracking="none", n_bits=16
-    )
-    return folder
+    """A folder where the detector was trained on the sample: ./model, ./data/model. Not to be changed.
+
+    With several processes, the first one to need it trains, and each has a copy.
+    """
+    ours = tmp_path_factory.getbasetemp()
+    shared = (ours.parent if "PYTEST_XDIST_WORKER" in os.environ else ours) / "trained-once"
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            made = tmp_path_factory.mktemp("made")
+            My_TextClassifier_Model(
+                model_dir=str(made / "model"), data_dir=str(made / "data")
+            ).train(dataset=str(SAMPLE / "train.csv"), tracking="none", n_bits=16)
+            made.rename(shared)
+    return shutil.copytree(shared, ours / "trained")

@@ -8,8 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from fastapi import FastAPI
 from ai_detect.server.app import create_app
 from ai_detect.server.models import ServedModel
 from ai_detect.server.settings import Limits, Settings
+from tests.command_support import wait_until
 
 ROOT = Path(__file__).parents[1]
 API = "/api/v1"
@@ -123,15 +123,6 @@ def is_ready(client: httpx.Client) -> bool:
         return client.get("/readyz").status_code == 200
     except httpx.TransportError:
         return False
-
-
-def wait_until(holds: Callable[[], Any], *, seconds: float = 60) -> Any:
-    """Return what a condition gives as soon as that is true."""
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < until, "it took too long"
-        time.sleep(0.02)
-    return found
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Bad input through the real command: a clear sentence, exit code 1 or 2, nothing lost or shown."""
+"""Bad input through the command: a clear sentence, exit code 1 or 2, nothing lost or shown.
+
+Where a process of its own would show no more, the command runs in this one.
+"""
 
 import csv
 import gzip
@@ -18,6 +21,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from tests.command_support import typed, wait_until
 
 REPO = Path(__file__).parents[1]
 CANARY = "zanzicanary"
@@ -67,7 +72,15 @@ class Place:
     def command(self, *words: str) -> list[str]:
         return [sys.executable, str(REPO / "model.py"), *words]
 
-    def run(self, *words: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        done = typed(self.path, *words)
+        self.check_silence(done.stdout + done.stderr)
+        return done
+
+    def run_apart(
+        self, *words: str, before: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command as a user does, after others that it is an argument of."""
         done = subprocess.run(
             [*before, *self.command(*words)],
             check=False,
@@ -300,6 +313,13 @@ class TestUnusableDatasets:
         check_refusal(done, *words, codes=[1])
         assert place.state() == before
 
+    @pytest.mark.parametrize("command", ["train", "predict"])
+    def test_a_process_of_its_own_refuses_alike(self, place: Place, command: str) -> None:
+        dataset = binary(place.path)
+        before = place.state()
+        check_refusal(place.run_apart(command, f"--dataset={dataset}"), "binary", codes=[1])
+        assert place.state() == before
+
     def test_a_column_that_is_not_there(self, place: Place) -> None:
         dataset = write_labelled(place.path / "d.csv")
         before = place.state()
@@ -493,7 +513,7 @@ class TestDisk:
         dataset = write_labelled(place.path / "d.csv")
         before = place.state()
         forbid(place.path / "data", 0o555)
-        done = place.run("predict", f"--dataset={dataset}", before=PLAINLY)
+        done = place.run_apart("predict", f"--dataset={dataset}", before=PLAINLY)
         check_refusal(done, "data", "permission", codes=[1])
         assert place.state() == before
 
@@ -502,13 +522,13 @@ class TestDisk:
         before = place.state()
         forbid(place.path / "model", 0o555)
         words = ("train", f"--dataset={dataset}", "--tracking=none")
-        check_refusal(place.run(*words, before=PLAINLY), "model", "permission", codes=[1])
+        check_refusal(place.run_apart(*words, before=PLAINLY), "model", "permission", codes=[1])
         assert place.state() == before
 
     def test_dataset_without_permission(self, place: Place, forbid: Forbid) -> None:
         dataset = write_labelled(place.path / "d.csv")
         forbid(dataset, 0)
-        done = place.run("predict", f"--dataset={dataset}", before=PLAINLY)
+        done = place.run_apart("predict", f"--dataset={dataset}", before=PLAINLY)
         check_refusal(done, "d.csv", "permission", codes=[1])
 
     def test_results_on_a_full_disk(
@@ -565,8 +585,8 @@ class TestInterruptions:
         dataset = write_labelled(place.path / "d.csv", 240)
         first = self.start(place, "-", "--format=csv")
         lock = place.path / "model" / ".lock"
-        while lock.read_text(encoding="utf-8") != str(first.pid):
-            assert first.poll() is None
+        wait_until(lambda: lock.read_text(encoding="utf-8") == str(first.pid) or first.poll())
+        assert first.returncode is None
         check_refusal(place.train(dataset), f"another training (process {first.pid})", codes=[1])
         told = first.communicate(dataset.read_text(encoding="utf-8"), timeout=240)[1]
         assert first.returncode == 0, told

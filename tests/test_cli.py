@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from ai_detect import My_TextClassifier_Model, cli, guard, log
+from tests.command_support import typed
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
@@ -488,7 +489,7 @@ class TestProcess:
         assert all(0 <= float(row["generated"]) <= 1 for row in results)
 
     def test_evaluate_answers_a_program(self, place: Path) -> None:
-        done = python("evaluate", f"--dataset={TEST}", "--json", folder=place)
+        done = typed(place, "evaluate", f"--dataset={TEST}", "--json")
         assert done.returncode == 0, done.stderr
         assert 0.9 < json.loads(done.stdout)["overall"]["roc_auc"]["value"] < 0.995
 
@@ -546,7 +547,7 @@ class TestProcess:
     @pytest.mark.parametrize(
         ("argv", "code"),
         [
-            (["train", "--dataset=absent.csv", "--tracking=none"], 1),
+            (["predict", "--dataset=absent.csv", "--quiet"], 1),
             (["predict", "--datset=a.csv"], 2),
         ],
         ids=["data", "usage"],

@@ -28,7 +28,8 @@ from ai_detect.partitions import SUMMARY, find_partitions
 from ai_detect.prediction import Question
 from ai_detect.predictor import Predictor
 from ai_detect.results import ResultsWriter, results_header
-from tests.cluster_support import Cluster, running, wait_for
+from tests.cluster_support import Cluster, running
+from tests.command_support import wait_until
 
 pytest.importorskip("distributed", reason="the extra dask is not installed")
 
@@ -179,7 +180,7 @@ def test_a_worker_is_killed_and_every_row_is_there_once(
         )
         thread.start()
         # Both workers are at it, and some tables are done.
-        wait_for(lambda: list(output.glob("*.csv")) and len(list(output.glob(".*.part"))) == 2)
+        wait_until(lambda: list(output.glob("*.csv")) and len(list(output.glob(".*.part"))) == 2)
         victims.workers[0].kill()
         n_done = len(list(output.glob("*.csv")))
         thread.join()

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from ai_detect import My_TextClassifier_Model, artifacts, ensemble
 from ai_detect.cluster_matrix import ClusterMatrix
-from ai_detect.cluster_training import run
+from ai_detect.cluster_training import MEMBER, run
 from ai_detect.columns import Columns
 from ai_detect.config import TrainConfig
 from ai_detect.data import read_batches, read_corpus
@@ -93,7 +93,8 @@ def test_the_model_is_the_logistic_regression_of_this_process(
     X = csr_matrix(X[:, buckets])
     folds = ensemble.assign_folds(y, corpus.groups, config.n_folds, config.seed)
     weights = np.ones(len(y))
-    blend = ensemble.fit_blend(X, y, weights, folds, ensemble.BASELINE, config, n_jobs=1)
+    member = {MEMBER: ensemble.TWO_CLASSES[MEMBER]}
+    blend = ensemble.fit_blend(X, y, weights, folds, member, config, n_jobs=1)
 
     np.testing.assert_array_equal(model.arrays["buckets"], buckets)
     np.testing.assert_allclose(model.arrays["idf"], tfidf.idf_[buckets], rtol=1e-6)
@@ -129,7 +130,7 @@ def test_the_command_trains_and_publishes(
     model = My_TextClassifier_Model(
         model_dir=str(tmp_path / "model"), data_dir=str(tmp_path / "data")
     )
-    options: dict[str, Any] = {"dataset": f"{tables}/*.csv", "engine": "dask", "n_bits": 12}
+    options: dict[str, Any] = {"dataset": f"{tables}/*.csv", "engine": "dask", "n_bits": 12, "C": 1}
     model.train(**options, scheduler=two_workers.address, tracking="none")
     assert "logistic regression alone" in (tmp_path / "model" / "model_card.md").read_text("utf-8")
     assert model.predict(dataset=str(SAMPLE / "test.csv")) is not None
@@ -140,7 +141,8 @@ def test_the_command_trains_and_publishes(
 def test_a_worker_is_killed_and_the_model_is_the_same(
     two_workers: Cluster, tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed = trained_on(tables, two_workers.address)
+    quick: dict[str, Any] = {"n_folds": 2, "C": 1.0}
+    undisturbed = trained_on(tables, two_workers.address, **quick)
     answer, n_passes = ClusterMatrix.losses_and_gradients, 0
     with running(tmp_path, 2, {}) as victims:
 
@@ -152,7 +154,7 @@ def test_a_worker_is_killed_and_the_model_is_the_same(
             return answer(*question)
 
         monkeypatch.setattr(ClusterMatrix, "losses_and_gradients", answer_or_kill)
-        model = trained_on(tables, victims.address)
+        model = trained_on(tables, victims.address, **quick)
     assert n_passes > 5
     largest = np.abs(undisturbed.arrays["coef"]).max()
     np.testing.assert_allclose(

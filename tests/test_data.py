@@ -8,7 +8,9 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -526,6 +528,15 @@ def test_refused_files(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixtu
     assert CANARY not in caplog.text
 
 
+@cache
+def large_gzip(suffix: str) -> bytes:
+    """A table in an archive that is read in many pieces."""
+    chance = np.random.default_rng(1)
+    rows = [[CANARY + chance.bytes(9).hex()] for _ in range(100_000)]
+    with tempfile.TemporaryDirectory() as folder:
+        return write_table(Path(folder) / f"t.{suffix}", ["text"], rows).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -539,10 +550,8 @@ def test_refused_files(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixtu
 def test_damaged_gzip(
     tmp_path: Path, suffix: str, damage: Callable[[bytes], bytes], message: str
 ) -> None:
-    chance = np.random.default_rng(1)
-    rows = [[CANARY + chance.bytes(9).hex()] for _ in range(100_000)]
-    path = write_table(tmp_path / f"t.{suffix}", ["text"], rows)
-    path.write_bytes(damage(path.read_bytes()))
+    path = tmp_path / f"t.{suffix}"
+    path.write_bytes(damage(large_gzip(suffix)))
     refuse(path, message)
 
 

@@ -17,7 +17,8 @@ httpx = pytest.importorskip("httpx", reason="httpx is not installed")
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 from ai_detect import My_TextClassifier_Model, guard  # noqa: E402
-from tests.server_support import API, ESSAY, Server, serving, wait_until  # noqa: E402
+from tests.command_support import wait_until  # noqa: E402
+from tests.server_support import API, ESSAY, Server, serving  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -216,10 +217,11 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture
-def prometheus(server: Server, tmp_path: Path) -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def prometheus(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real Prometheus with these rules, scraping the service and nobody; nothing has to last for minutes."""
     program, port = tool("prometheus"), free_port()
+    tmp_path = tmp_path_factory.mktemp("prometheus")
     config = document(PROMETHEUS / "prometheus.yml")
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     (scrape,) = config["scrape_configs"]
@@ -248,22 +250,44 @@ def prometheus(server: Server, tmp_path: Path) -> Iterator[Any]:
         process.wait()
 
 
+def asked(prometheus: Any, path: str, **params: str) -> Any:
+    """What Prometheus answers; nothing while it is not up yet."""
+    try:
+        answer = prometheus.get(path, params=params)
+    except httpx.TransportError:
+        return {}
+    if answer.status_code == 503:
+        return {}
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+def result_of(prometheus: Any, query: str) -> Any:
+    """The result of a query, as soon as there is one."""
+    return wait_until(lambda: asked(prometheus, "/query", query=query).get("result"))
+
+
+def test_every_query_of_the_dashboard_has_a_result(prometheus: Any) -> None:
+    panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+    queries = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    assert len(queries) > 20
+    for query in queries:
+        assert result_of(prometheus, query.replace("$__rate_interval", "1m")), query
+
+
 def test_prometheus_scrapes_the_service_and_a_provoked_alert_fires(
     server: Server, prometheus: Any
 ) -> None:
-    def asked(path: str, **params: str) -> Any:
-        try:
-            answer = prometheus.get(path, params=params)
-        except httpx.TransportError:  # it is not up yet
-            return {}
-        return answer.json().get("data", {}) if answer.status_code == 200 else {}
-
     def firing() -> set[tuple[str, str]]:
-        alerts = [a for a in asked("/alerts").get("alerts", ()) if a["state"] == "firing"]
-        return {(a["labels"]["alertname"], a["labels"].get("instance", "")) for a in alerts}
+        alerts = asked(prometheus, "/alerts").get("alerts", ())
+        return {
+            (alert["labels"]["alertname"], alert["labels"].get("instance", ""))
+            for alert in alerts
+            if alert["state"] == "firing"
+        }
 
-    assert wait_until(lambda: asked("/query", query='up{job="ai_detect"} == 1').get("result"))
-    (level,) = wait_until(lambda: asked("/query", query="ai_detect_drift_level").get("result"))
+    assert result_of(prometheus, 'up{job="ai_detect"} == 1')
+    (level,) = result_of(prometheus, "ai_detect_drift_level")
     assert level["value"][1] == "2"
     expected = {("AiDetectDriftMajor", ""), ("AiDetectDown", "127.0.0.1:1")}
     wait_until(lambda: expected <= firing())

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ai_detect import kernels
+from ai_detect.compiled import njit
 from ai_detect.features import HashedTfidf
 from ai_detect.ngrams import FUNCTION_WORDS, STATISTICS, NgramSpec
+from ai_detect.prefetch import prefetch
 from ai_detect.text import PackedTexts, canonical_text
 
 TEXTS = [
@@ -232,6 +234,45 @@ def test_unknown_ngrams_are_counted() -> None:
     _, statistics = kernels.score(texts, spec, vocabulary, np.ones((len(buckets), 2), np.float32))
     columns = [STATISTICS.index(name) for name in ("ngrams", "known_ngrams")]
     assert statistics[:, columns].tolist() == [[5, 5], [5, 3], [0, 0], [3, 0]]
+
+
+@given(
+    st.binary(min_size=8, max_size=8)
+    | st.text("aZ0zA9@[`{/:", min_size=8, max_size=8).map(str.encode)
+)
+def test_letters_and_digits_are_found_eight_at_a_time(block: bytes) -> None:
+    for capitals in (True, False):
+        plain = [chr(byte).isalnum() and byte < 0x80 for byte in block]
+        if not capitals:
+            plain = [
+                here and not chr(byte).isupper() for here, byte in zip(plain, block, strict=True)
+            ]
+        case_bit = np.uint64(0x2020202020202020 if capitals else 0)
+        found = kernels.plain_bytes(np.uint64(int.from_bytes(block, "little")), case_bit)
+        assert found == [*plain, False].index(False)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_a_text_of_more_ngrams_than_16_bits_count(n_outputs: int) -> None:
+    spec = NgramSpec(n_bits=10)
+    words = np.array(["it", "is", "so", "it,"])[np.random.default_rng(0).integers(0, 4, 30_000)]
+    texts = ["it is so", "so " * 70_000, " ".join(words), "it is so"]
+    tfidf = HashedTfidf(n_bits=spec.n_bits).fit(texts)
+    coef = np.random.default_rng(0).standard_normal((spec.n_features, n_outputs)).astype(np.float32)
+    vocabulary = kernels.vocabulary(np.arange(spec.n_features), spec.n_features)
+    weights = np.column_stack((tfidf.idf_, coef))
+    scores, _ = kernels.score(PackedTexts.pack(texts), spec, vocabulary, weights)
+    assert scores == pytest.approx(tfidf.transform(texts) @ coef, abs=1e-5)
+    np.testing.assert_array_equal(scores[3], scores[0])
+
+
+def test_fetching_ahead_reads_nothing() -> None:
+    @njit(cache=False)
+    def fetch(array: np.ndarray) -> None:
+        for row in (0, 1, 1 << 40):  # far beyond its end
+            prefetch(array, np.uintp(row))
+
+    fetch(np.zeros((2, 3)))
 
 
 @pytest.mark.parametrize("bits", [0, 1, 0b1011, 2**63, 2**64 - 1])

@@ -24,6 +24,7 @@ IMPORTS = {
     "text": "",
     "metrics": "",
     "compiled": "",
+    "prefetch": "",
     # settings
     "config": "errors",
     # a dataset: bytes -> tables -> columns and labels -> batches of texts
@@ -38,7 +39,7 @@ IMPORTS = {
     # texts -> features -> scores
     "reading": "text",
     "ngrams": "reading text",
-    "kernels": "compiled ngrams text",
+    "kernels": "compiled ngrams prefetch text",
     "heuristic": "text",
     "naive_bayes": "",
     "scorer": "heuristic kernels ngrams text",
@@ -60,12 +61,13 @@ IMPORTS = {
     "drift_window": "drift drift_report predictor",
     # training, which alone loads scikit-learn
     "features": "kernels ngrams text",
-    "ensemble": "calibration config errors features heuristic naive_bayes scorer text",
+    "logistic": "compiled",
+    "ensemble": "calibration config errors features heuristic logistic naive_bayes scorer text",
     "unseen": "config drift_reference features ngrams predictor text",
     "training": "calibration config data drift_reference ensemble evaluation kernels labels profiles scorer text"
     " unseen",
     "spool": "errors",
-    "streaming_sgd": "config ensemble errors features kernels ngrams scorer spool",
+    "streaming_sgd": "config ensemble errors features kernels naive_bayes ngrams scorer spool",
     "streaming_training": "config data ensemble errors kernels labels ngrams spool streaming_sgd text training",
     # why a text got its score
     "visible": "text",
@@ -84,11 +86,11 @@ IMPORTS = {
     "cluster": "errors text",
     "cluster_prediction": "cluster data partitions prediction predictor results sources",
     "lockstep": "",
-    "cluster_matrix": "cluster features kernels ngrams text",
-    "cluster_training": "cluster cluster_matrix cluster_prediction config ensemble errors kernels lockstep ngrams"
-    " partitions scorer streaming_training text training",
+    "cluster_matrix": "cluster features kernels naive_bayes ngrams text",
+    "cluster_training": "cluster cluster_matrix cluster_prediction config ensemble errors kernels lockstep naive_bayes"
+    " ngrams partitions scorer streaming_training text training",
     "reports": "evaluation",
-    "warmup": "artifacts compiled csv_blocks errors kernels ngrams predictor reports text",
+    "warmup": "artifacts compiled csv_blocks errors kernels logistic ngrams predictor reports text",
     "tracking": "errors",
     # the conductor, and the doors
     "model": "artifacts calibration cluster cluster_prediction cluster_training columns config data"

@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 
 from ai_detect.visible import Visible, is_hidden
+from tests.command_support import wait_until
 from tests.conftest import SAMPLE
-from tests.server_support import API, Server, serving, wait_until
+from tests.server_support import API, Server, serving
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Browser, Locator, Page, expect  # noqa: E402

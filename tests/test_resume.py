@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from ai_detect.data import read_batches
 from ai_detect.errors import AiDetectError, DataError, UsageError
 from ai_detect.result_files import ContinuedFile
 from ai_detect.results import ResultsWriter
+from tests.command_support import typed, wait_until
 
 ROOT = Path(__file__).parents[1]
 DATASET = ROOT / "data" / "sample" / "train.csv"
@@ -147,15 +147,12 @@ def test_the_command_itself_killed_from_outside(place: Path) -> None:
     argv = [sys.executable, str(ROOT / "model.py"), "predict", "--dataset=big.csv"]
     running = subprocess.Popen([*argv, "--resume"], cwd=place, stderr=subprocess.DEVNULL)
     progress = place / "data" / ".results.csv.progress"
-    deadline = time.monotonic() + 60
-    while not progress.exists() and running.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+    wait_until(lambda: progress.exists() or running.poll() is not None, pause=0.001)
     running.kill()
     assert running.wait() == -signal.SIGKILL
     assert not (place / "data" / "results.csv").exists()
-    for more in (["--resume"], ["--output=whole.csv"]):
-        subprocess.run([*argv, *more], cwd=place, check=True, capture_output=True)
+    for more in ("--resume", "--output=whole.csv"):
+        assert typed(place, *argv[2:], more).returncode == 0
     whole = (place / "whole.csv").read_bytes()
     assert whole.count(b"\n") == 5_001
     assert (place / "data" / "results.csv").read_bytes() == whole

@@ -5,8 +5,11 @@ import csv
 import json
 import logging
 import re
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -16,8 +19,9 @@ import pytest
 
 from ai_detect import My_TextClassifier_Model
 from ai_detect.errors import UsageError
-from ai_detect.server import overload
+from ai_detect.server import event_loop, limits, overload
 from ai_detect.server.answers import explained
+from ai_detect.server.event_loop import Loop
 from ai_detect.server.problems import Problem
 from ai_detect.server.settings import ApiKey, Limits, Settings
 from ai_detect.server.wording import of_service
@@ -541,17 +545,117 @@ def test_who_would_wait_too_long_for_the_event_loop_is_sent_away(
 
 def test_who_would_wait_too_long_for_a_thread_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overload, "_MOST_SECONDS_IN_LINE", 0.0)
+    threads = overload.Threads(1)
+    with ExitStack() as unknown:
+        for _ in range(20):  # nobody knows yet how long one takes
+            unknown.enter_context(threads.place())
+    assert asyncio.run(threads.run(lambda: 7)) == 7
+    with ExitStack() as line:
+        for _ in range(9):  # a few are always taken
+            line.enter_context(threads.place())
+        with pytest.raises(Problem, match="503"), threads.place():
+            pass
+    with threads.place():
+        pass
+    threads.close()
 
-    async def ask() -> list[Any]:
-        threads = overload.Threads(1)
-        asked = [threads.run(lambda i=i: i) for i in range(20)]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        threads.close()
-        return answers
 
-    answers = asyncio.run(ask())
-    assert answers[:9] == list(range(9))
-    assert all(isinstance(answer, Problem) for answer in answers[9:])
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("predict", {b"content-length": b"30001"}),
+        ("predict", {b"transfer-encoding": b"chunked"}),
+        ("explain", {b"content-length": b"9"}),
+    ],
+)
+def test_who_is_sent_away_is_answered_once_all_is_sent(
+    path: str, headers: dict[bytes, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_PAUSE_SECONDS", 0.0)
+    threads = overload.Threads(1)
+    monkeypatch.setattr(threads, "_in_line", 100)
+    monkeypatch.setattr(threads, "_seconds", 1.0)
+    scope = {"type": "http", "path": f"{API}/{path}", "headers": [*headers.items()]}
+    told: list[Any] = []
+    body = [{"type": "http.request", "body": b"x", "more_body": more} for more in (True, False)]
+
+    async def receive() -> Any:
+        told.append("received")
+        return body.pop(0)
+
+    async def send(message: Any) -> None:
+        told.append(message.get("status", "body"))
+
+    async def nobody(*_: object) -> None:
+        raise AssertionError("it is not asked")
+
+    asyncio.run(limits.Bounds(nobody, Limits(), threads)(scope, receive, send))
+    read = [] if path == "explain" else ["received"] * 2
+    assert told == [*read, 503, "body"]
+    threads.close()
+
+
+class TestEventLoop:
+    @pytest.fixture
+    def listening(self) -> Iterator[socket.socket]:
+        with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+            yield listening
+
+    def accepted(self, listening: socket.socket, n: int, *, busy: float = 0.0) -> int:
+        """Have so many clients wait for a server: the rounds of the loop until it has them all."""
+        made: list[object] = []
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                made.append(transport)
+                transport.close()
+
+        async def serve() -> int:
+            server = await asyncio.get_running_loop().create_server(Protocol, sock=listening)
+            rounds = 0
+            while len(made) < n:
+                time.sleep(busy)
+                await asyncio.sleep(0)
+                rounds += 1
+            server.close()
+            await server.wait_closed()
+            return rounds
+
+        with ExitStack() as clients:
+            for _ in range(n):
+                clients.enter_context(socket.create_connection(listening.getsockname()))
+            with asyncio.Runner(loop_factory=Loop) as runner:
+                return runner.run(serve())
+
+    def test_new_clients_do_not_wait_for_many_rounds_of_a_busy_service(
+        self, listening: socket.socket
+    ) -> None:
+        assert self.accepted(listening, 90, busy=0.02) < 20
+
+    def test_a_worker_with_nothing_to_do_leaves_the_others_some(
+        self, listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(event_loop, "_PER_SECOND", 0)
+        assert self.accepted(listening, 40) >= 20
+
+    def test_when_no_more_can_be_taken_it_tries_again(
+        self,
+        listening: socket.socket,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr(event_loop, "_PAUSE_SECONDS", 0.01)
+        errors = [OSError(24, "Too many open files")]
+
+        class Full(socket.socket):
+            def accept(self) -> Any:
+                if errors:
+                    raise errors.pop()
+                return super().accept()
+
+        with Full(fileno=listening.detach()) as full:
+            assert self.accepted(full, 3)
+        assert "Too many open files" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ai_detect import My_TextClassifier_Model
 from ai_detect.server import uploads
 from ai_detect.server.job_files import Job, JobFiles
 from ai_detect.server.problems import Problem
+from tests.command_support import wait_until
 from tests.server_support import (
     API,
     ESSAY,
@@ -27,11 +28,10 @@ from tests.server_support import (
     rows,
     running_app,
     turn_taken,
-    wait_until,
 )
 
 TEST = ROOT / "data" / "sample" / "test.csv"
-MANY = 40_000  # rows that take a second or more
+MANY = 10_000  # rows that take longer than asking how far they are
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def state(client: AppClient, job: Any) -> Any:
 
 
 def ended(client: AppClient, job: Any) -> Any:
-    wait_until(lambda: state(client, job)["status"] not in ("queued", "running"))
+    wait_until(lambda: state(client, job)["status"] not in ("queued", "running"), pause=0.1)
     return state(client, job)
 
 

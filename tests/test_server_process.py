@@ -6,13 +6,26 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from ai_detect import My_TextClassifier_Model, artifacts, cli
-from tests.server_support import API, ESSAY, ROOT, Server, rows, serving, turn_taken, wait_until
+from ai_detect.server.job_files import JobFiles
+from tests.command_support import wait_until
+from tests.server_support import (
+    API,
+    ESSAY,
+    ROOT,
+    AppClient,
+    Server,
+    rows,
+    running_app,
+    serving,
+    turn_taken,
+)
 
 SAMPLE = ROOT / "data" / "sample"
 N_SWAPS = 20
@@ -22,7 +35,7 @@ N_SWAPS = 20
 def two_models(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> list[Path]:
     folder = tmp_path_factory.mktemp("other")
     My_TextClassifier_Model(model_dir=str(folder / "model"), data_dir=str(folder / "data")).train(
-        dataset=str(SAMPLE / "train.csv"), tracking="none", n_bits=10
+        dataset=str(SAMPLE / "train.csv"), tracking="none", n_bits=10, n_folds=2
     )
     return [trained / "model", folder / "model"]
 
@@ -40,7 +53,7 @@ class Load:
 
     def _ask(self) -> None:
         with httpx.Client(base_url=self._url, timeout=20, trust_env=False, verify=False) as client:
-            while not self._stop.is_set():
+            while not self._stop.wait(0.005):  # not so many that they take the time of other tests
                 try:
                     answer = client.post(f"{API}/predict", json={"text": ESSAY})
                     self.statuses.append(answer.status_code)
@@ -97,13 +110,19 @@ def test_sigterm_finishes_what_was_accepted(tmp_path: Path) -> None:
             assert server.process.wait(10) == 0
             assert time.monotonic() - started < 10
         assert [answer.status_code for answer in answers] == [200] * 4
-    with serving(tmp_path) as server:  # what was done is there, what was not can be run again
-        assert server.client.get(f"{API}/jobs/{done['id']}/result").text.count("\n") == 4
-        stopped = server.job(job["id"])
+    with running_app(tmp_path) as client:  # what was done is there, what was not can be run again
+        assert client.get(f"{API}/jobs/{done['id']}/result").text.count("\n") == 4
+        stopped = client.get(f"{API}/jobs/{job['id']}").json()
         assert (stopped["status"], stopped["rows"]) == ("failed", 0)
         assert "service ended" in stopped["error"]
-        assert server.client.post(f"{API}/jobs/{job['id']}/rerun").status_code == 202
-        wait_until(lambda: server.job(job["id"])["status"] == "done")
+        run_again(client, job)
+
+
+def run_again(client: AppClient, job: Any) -> None:
+    """Run a job again that another process of the service left, until it is done."""
+    path = f"{API}/jobs/{job['id']}"
+    assert client.post(f"{path}/rerun").status_code == 202
+    wait_until(lambda: client.get(path).json()["status"] == "done", pause=0.1)
 
 
 def in_flight(server: Server) -> float:
@@ -142,6 +161,24 @@ def test_a_killed_worker_is_replaced_while_the_others_serve(tmp_path: Path) -> N
         assert float(total[1]) >= 50 - failed  # those of the dead one count
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0
+
+
+def test_a_service_killed_outright_leaves_no_worker_and_a_job_that_runs_again(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path, "--workers=2") as server:
+        job = server.send("a.jsonl", rows(20_000, ESSAY[:200]))
+        wait_until(lambda: server.job(job["id"])["status"] == "running")
+        others = psutil.Process(server.process.pid).children(recursive=True)
+        at_work = next(one for one in others if job["id"] in command(one))
+        at_work.suspend()  # so that it cannot say that it has ended
+        server.process.kill()
+        assert not psutil.wait_procs(others, timeout=30)[1]
+    files = JobFiles(tmp_path / "jobs" / job["id"])
+    assert files.stored().status == "running"
+    with running_app(tmp_path) as client:
+        assert client.get(f"{API}/jobs/{job['id']}").json()["status"] == "failed"
+        run_again(client, job)
 
 
 def command(process: psutil.Process) -> str:

@@ -179,6 +179,15 @@ def test_memory_does_not_grow_in_a_pipe(place: Path) -> None:
     assert b"results in standard output" in messages
 
 
+def test_parquet_comes_in_small_portions_however_large_its_row_groups_are(tmp_path: Path) -> None:
+    texts = [f"{row} " * 500 for row in range(3_000)]
+    table = pyarrow.table({"text": texts})
+    pyarrow.parquet.write_table(table, tmp_path / "essays.parquet", use_dictionary=False)
+    batches = list(read_batches(str(tmp_path / "essays.parquet")))
+    assert [batch.texts[i] for batch in batches for i in range(len(batch.ids))] == texts
+    assert max(batch.texts.n_bytes for batch in batches) < 3 << 20 < table.nbytes
+
+
 def test_a_reader_that_goes_away_is_no_failure(place: Path) -> None:
     command = f"{shlex.join([*COMMAND[:-2], '--dataset=essays.csv', '--output=-'])} | head -n 1"
     shown = subprocess.run(

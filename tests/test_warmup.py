@@ -8,13 +8,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ai_detect import compiled
 from ai_detect.errors import UsageError
 from ai_detect.warmup import warm_up
+from tests.command_support import typed
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
@@ -153,31 +153,33 @@ def test_warming_up_where_nothing_can_be_kept_is_refused(monkeypatch: pytest.Mon
         warm_up()
 
 
-# Every command that scores or counts, in every format; what is compiled leaves a file.
+# Every command that scores or counts, in every format. A kernel is ready for the kinds of arrays it was called with:
+# what a command adds to those, it would have to compile where nothing was compiled before.
 AFTER = """
 import json, pathlib, sys
 from contextlib import redirect_stdout
 from ai_detect import cli, plots
-sample, cache = map(pathlib.Path, sys.argv[1:])
+sample = pathlib.Path(sys.argv[1])
 plots.draw = lambda *_: ()
 
-def kept():
-    return {str(path.relative_to(cache)) for path in cache.rglob("*.nbc")}
+def ready():
+    modules = [module for name, module in sys.modules.items() if name.startswith("ai_detect.")]
+    kernels = {k for module in modules for k in vars(module).values() if hasattr(k, "nopython_signatures")}
+    return {f"{k.py_func.__name__}{signature}" for k in kernels for signature in k.nopython_signatures}
 
 def run(*argv):
     with redirect_stdout(sys.stderr):
         assert cli.main([*argv, "--quiet"]) == 0, argv
-    return sorted(kept() - warm)
+    return sorted(ready() - warm)
 
 warm = set()
-run("warmup")
-warm = kept()
+warm = set(run("warmup"))
 import pyarrow.csv, pyarrow.parquet
 table = pyarrow.csv.read_csv(sample / "test.csv")
 pyarrow.parquet.write_table(table, "test.parquet")
 pathlib.Path("test.jsonl").write_text("".join(json.dumps(row) + "\\n" for row in table.to_pylist()))
 small = ["--tracking=none", "--n_bits=8", "--n_folds=2"]
-compiled = {" ".join(argv): run(*argv) for argv in (
+added = {" ".join(argv): run(*argv) for argv in (
     ["train", f"--dataset={sample / 'train.csv'}", *small, "--char_ngrams=3,4"],
     ["train", f"--dataset={sample}", *small, "--group_column=file", "--streaming"],
     ["predict", f"--dataset={sample / 'test.csv'}", "--details", "--windows"],
@@ -189,38 +191,26 @@ compiled = {" ".join(argv): run(*argv) for argv in (
     ["train", f"--dataset={sample / 'train.csv'}", *small, "--model=heuristic"],
     ["predict", "--dataset=test.jsonl"],
 )}
-print(json.dumps([len(warm), compiled]))
+print(json.dumps([len(warm), added]))
 """
 
 
 def test_after_warming_up_no_command_compiles(tmp_path: Path) -> None:
-    # A copy, so that there is nothing compiled beside it.
-    shutil.copytree(
-        ROOT / "ai_detect", tmp_path / "ai_detect", ignore=shutil.ignore_patterns("__pycache__")
-    )
     done = subprocess.run(
-        [sys.executable, "-c", AFTER, str(SAMPLE), str(tmp_path / "ai_detect")],
+        [sys.executable, "-c", AFTER, str(SAMPLE)],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path), "PATH": "", "HOME": str(tmp_path)},
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    n_warm, compiled_later = json.loads(done.stdout)
+    n_warm, added = json.loads(done.stdout)
     assert n_warm > 10
-    assert {command: files for command, files in compiled_later.items() if files} == {}
+    assert {command: kernels for command, kernels in added.items() if kernels} == {}
 
 
 def test_the_command_says_where_kernels_are_kept(tmp_path: Path) -> None:
-    def answer(*words: str) -> Any:
-        return subprocess.run(
-            [sys.executable, ROOT / "model.py", "warmup", *words, f"--data_dir={tmp_path}"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-
-    report = json.loads(answer("--json"))
+    report = json.loads(typed(tmp_path, "warmup", "--json").stdout)
     assert Path(report["folder"]).is_dir()
-    assert report["folder"] in answer()
+    assert report["folder"] in typed(tmp_path, "warmup").stdout

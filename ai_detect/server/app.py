@@ -65,7 +65,7 @@ def create_app(settings: Settings, model: ServedModel) -> FastAPI:
     app.state.service = service
     app.state.is_ready = False
     # The last one added is the first that a request meets.
-    app.add_middleware(Bounds, limits=settings.limits)
+    app.add_middleware(Bounds, limits=settings.limits, threads=service.threads)
     app.add_middleware(Access, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
@@ -114,9 +114,11 @@ def _add_operations(app: FastAPI, service: Service) -> None:
 
 def from_environment() -> Any:
     """Build the application in a worker process, from what `launch` left in the environment."""
-    from ai_detect.server.launch import configure_log_of_worker, end_with_parent, worker_settings
+    from ai_detect.server import launch
 
-    end_with_parent()
-    settings = worker_settings(os.environ)
-    configure_log_of_worker(settings, os.environ)
-    return create_app(settings, ServedModel.of(settings))
+    launch.end_with_parent()
+    settings = launch.worker_settings(os.environ)
+    launch.configure_log_of_worker(settings, os.environ)
+    app = create_app(settings, ServedModel.of(settings))
+    launch.spare_collector()
+    return app

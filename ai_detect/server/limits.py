@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ai_detect.server import problems
-from ai_detect.server.overload import Round
+from ai_detect.server.overload import Round, Threads
 from ai_detect.server.problems import RETRY_SECONDS, Problem
 from ai_detect.server.settings import Limits
 
@@ -17,15 +17,19 @@ logger = logging.getLogger(__name__)
 UPLOAD = (
     "/api/v1/predict/file"  # has a limit of its own, and may take the time that a network needs
 )
+INLINE = 20_000  # characters of a request, or bytes, that are scored at once: a hop to a thread takes longer
 _ALWAYS = ("/healthz", "/readyz", "/metrics")
+_SLOW = "/api/v1/explain"
+_PAUSE_SECONDS = 0.5
 
 
 class Bounds:
-    """Refuse at once what cannot be taken on: 503 with Retry-After is better than a queue that grows."""
+    """Refuse what cannot be taken on: 503 with Retry-After is better than a queue that grows."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, threads: Threads) -> None:
         self._app = app
         self._limits = limits
+        self._threads = threads
         self._at_work = 0
         self._round = Round()
 
@@ -34,18 +38,21 @@ class Bounds:
         if scope["type"] != "http" or scope["path"] in _ALWAYS:
             await self._app(scope, receive, send)
             return
-        try:
-            self._check_declared(scope)
-        except Problem as problem:
-            await problems.answer(scope, problem)(scope, receive, send)
-            return
-        self._at_work += 1
-        try:
-            await self._in_time(scope, receive, send)
-        finally:
-            self._at_work -= 1
+        n_bytes = _declared_bytes(scope)
+        is_large = n_bytes > INLINE and scope["path"] != UPLOAD
+        with ExitStack() as until_answered:
+            try:
+                if n_bytes > self._most(scope):
+                    raise too_large(self._most(scope))
+                self._take_on(until_answered, in_line=is_large or scope["path"] == _SLOW)
+            except Problem as problem:
+                if is_large and problem.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                    await self._hold_off(receive)
+                await problems.answer(scope, problem)(scope, receive, send)
+            else:
+                await self._in_time(scope, receive, send)
 
-    def _check_declared(self, scope: Scope) -> None:
+    def _take_on(self, until_answered: ExitStack, *, in_line: bool) -> None:
         if self._at_work >= self._limits.max_concurrent:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -53,13 +60,28 @@ class Bounds:
                 retry_after=RETRY_SECONDS,
             )
         self._round.join()
-        length = Headers(scope=scope).get("content-length", "0")
-        if length.isdigit() and int(length) > self._most(scope):
-            raise too_large(self._most(scope))
+        if in_line:
+            until_answered.enter_context(self._threads.place())
+        self._at_work += 1
+        until_answered.callback(self._done)
+
+    def _done(self) -> None:
+        self._at_work -= 1
 
     def _most(self, scope: Scope) -> int:
         is_upload = scope["path"] == UPLOAD
         return self._limits.max_upload_bytes if is_upload else self._limits.max_body_bytes
+
+    async def _hold_off(self, receive: Receive) -> None:
+        """Let a large body come in slowly, and throw it away.
+
+        Many clients take no answer before all is sent, and some send it again at once: that takes time from others.
+        """
+        await asyncio.sleep(_PAUSE_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.timeout_seconds):
+                while (await receive()).get("more_body"):
+                    pass
 
     async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a request with a time-out until its answer begins; an answer takes as long as its reader."""
@@ -94,6 +116,13 @@ class Bounds:
                 retry_after=RETRY_SECONDS,
             )
             await problems.answer(scope, problem)(scope, receive, send)
+
+
+def _declared_bytes(scope: Scope) -> int:
+    """Return the length of the body, or for an unknown one, which may be large, more than is scored at once."""
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"0")
+    return INLINE + 1 if b"transfer-encoding" in headers else int(length) if length.isdigit() else 0
 
 
 def too_large(most: int) -> Problem:

@@ -5,8 +5,9 @@ A pause of the machine is no overload, so with few in line nobody is sent away, 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import ParamSpec, TypeVar
 
@@ -17,6 +18,7 @@ T = TypeVar("T")
 
 _FEW_AT_ONCE, _MOST_SECONDS_AT_ONCE = 32, 0.4
 _FEW_IN_LINE, _MOST_SECONDS_IN_LINE = 8, 0.5
+_CALLS_REMEMBERED = 16
 
 
 class Round:
@@ -44,7 +46,7 @@ class Round:
 
 
 class Threads:
-    """Threads for what would hold up other requests.
+    """Threads for what would hold up other requests, and the line before them.
 
     Args:
         count: of threads.
@@ -52,26 +54,36 @@ class Threads:
 
     def __init__(self, count: int) -> None:
         self._pool = ThreadPoolExecutor(count, "ai_detect")
-        self._n = 0
+        self._count = count
+        self._in_line = 0
+        self._seconds = 0.0  # of a call, a moving average
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in a thread as soon as one is free.
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Stand in line, from before a body is read until its answer is there.
 
         Raises:
-            Problem: that took too long.
+            Problem: at the pace of late, it would take too long.
         """
-        ahead, came = self._n, time.monotonic()
-
-        def in_turn() -> T:
-            if ahead > _FEW_IN_LINE and time.monotonic() - came > _MOST_SECONDS_IN_LINE:
-                raise _busy()
-            return function(*args, **kwargs)
-
-        self._n += 1
+        wait = self._in_line * self._seconds / self._count
+        if self._in_line > _FEW_IN_LINE and wait > _MOST_SECONDS_IN_LINE:
+            raise _busy()
+        self._in_line += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, in_turn)
+            yield
         finally:
-            self._n -= 1
+            self._in_line -= 1
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in a thread as soon as one is free."""
+
+        def timed() -> tuple[T, float]:
+            began = time.monotonic()
+            return function(*args, **kwargs), time.monotonic() - began
+
+        result, seconds = await asyncio.get_running_loop().run_in_executor(self._pool, timed)
+        self._seconds += (seconds - self._seconds) / _CALLS_REMEMBERED
+        return result
 
     def close(self) -> None:
         """Forget what waits."""

@@ -10,6 +10,7 @@ from ai_detect.scorer import available_cores
 from ai_detect.server.answers import Answer, Question, explained, predicted
 from ai_detect.server.drift_monitor import DriftMonitor
 from ai_detect.server.jobs import Jobs
+from ai_detect.server.limits import INLINE
 from ai_detect.server.models import Models, ServedModel
 from ai_detect.server.overload import Threads
 from ai_detect.server.settings import Settings
@@ -17,7 +18,6 @@ from ai_detect.server.telemetry import Telemetry, forget_dead_workers
 
 logger = logging.getLogger(__name__)
 
-_INLINE_CHARS = 20_000  # scored at once: a hop to a thread takes longer than the text
 _TICK_SECONDS = 1.0
 _TICKS_PER_DRIFT = 10
 
@@ -67,7 +67,7 @@ class Service:
     async def predict(self, texts: list[str], asked: Question) -> bytes:
         """Score texts and count them; few words at once, many in a thread."""
         model = self.models.current
-        if sum(map(len, texts)) <= _INLINE_CHARS:
+        if sum(map(len, texts)) <= INLINE:
             answer = predicted(model, texts, asked)
         else:
             answer = await self.threads.run(predicted, model, texts, asked)

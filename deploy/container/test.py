@@ -46,6 +46,7 @@ class Docker:
     program = "docker"
     compose = ("docker", "compose")
     flags: tuple[str, ...] = ()
+    of_command: tuple[str, ...] = ()  # naming a service activates its profile
 
     def build(self) -> None:
         """Build the image."""
@@ -69,6 +70,7 @@ class Podman:
         "--ulimit=nproc=4096:4096",
         "--read-only-tmpfs=false",
     )
+    of_command = ("--profile=command",)
 
     def build(self) -> None:
         """Build the image, on a stand-in for its base if that cannot be had."""
@@ -223,7 +225,7 @@ def test_service(project: Project) -> None:
     before = ask("/api/v1/model")["version"]
     print(
         project.compose(
-            "--profile=command", "run", "--rm", "train", "--dataset=data/essays.csv"
+            *engine.of_command, "run", "--rm", "train", "--dataset=data/essays.csv"
         ).splitlines()[-1]
     )
     seconds = wait_until(
@@ -233,7 +235,7 @@ def test_service(project: Project) -> None:
     check("model on the host", (data / "model/manifest.json").exists())
     check("its own copy, too", any((project.folder / "model").iterdir()))
 
-    project.compose("--profile=command", "run", "--rm", "predict", "--dataset=data/sample/test.csv")
+    project.compose(*engine.of_command, "run", "--rm", "predict", "--dataset=data/sample/test.csv")
     rows = (data / "results.csv").read_text("utf-8").splitlines()
     check("results on the host", rows[0] == "id,generated" and len(rows) > 100)
     job = upload(data / "sample/test.csv")["id"]
