@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
-from ai_detect import kernels, naive_bayes
+from ai_detect import kernels
 from ai_detect.cluster import RETRIES, result, share
 from ai_detect.features import HashedTfidf, inverse_frequencies
 from ai_detect.ngrams import NgramSpec
@@ -87,20 +87,6 @@ class ClusterMatrix:
         unknown = client.map(_unknown, counts, is_known=is_known, pure=False, retries=RETRIES)
         shares = np.concatenate([result(one, "a part") for one in unknown])
         return cls(client, parts, idf, shares)
-
-    def masses(self, folds: Int64Array, shares: Float64Array) -> Float64Array:
-        """Return what the columns add up to in each class, float64 (m, 2, n_columns), as `naive_bayes.masses` does.
-
-        Args:
-            folds: int64 (m,), in which fold the texts are that a model is not to see, or `ALL`.
-            shares: float64 (m, 2), what a text of each class counts in each model.
-        """
-        by_fold = summed(self.client, _masses, self.parts, 1 + max(0, int(folds.max())))
-        seen = by_fold.sum(axis=0) - np.where(
-            (folds == ALL)[:, None, None], 0.0, by_fold[np.maximum(folds, 0)]
-        )
-        result: Float64Array = seen * shares[:, :, None]
-        return result
 
     def losses_and_gradients(
         self, weights: Float64Array, folds: Int64Array, shares: Float64Array
@@ -198,12 +184,6 @@ def _weigh(part: Part, *, idf: npt.NDArray[np.float32], spec: NgramSpec) -> Part
     shape = (counts.shape[0], int(column[-1]) + 1)
     X = csr_matrix((counts.data, column[counts.indices], counts.indptr), shape=shape)
     return Part(X, part.y, part.folds)
-
-
-def _masses(part: Part, n_folds: int) -> Float64Array:
-    """Return what the columns add up to over the texts of each fold and class, float64 (n_folds, 2, n_columns)."""
-    weights = [(part.folds == fold).astype(float) for fold in range(n_folds)]
-    return np.stack([naive_bayes.masses(part.X, part.y, one) for one in weights])
 
 
 def _unknown(part: Part, *, is_known: npt.NDArray[np.bool_]) -> Float64Array:

@@ -24,7 +24,6 @@ from ai_detect.config import TrainConfig
 from ai_detect.ensemble import Trained
 from ai_detect.errors import DataError, UsageError
 from ai_detect.lockstep import minimise_together
-from ai_detect.naive_bayes import column_weights
 from ai_detect.ngrams import NgramSpec
 from ai_detect.partitions import Partition, fetched, find_partitions
 from ai_detect.scorer import LinearScorer
@@ -156,17 +155,16 @@ def logistic_regressions(
     n_texts = np.array([np.bincount(y[folds != fold], minlength=2) for fold in left_out])
     shares = 0.5 / n_texts  # both classes count the same, and all texts together as one
     penalty = 1.0 / (config.C * n_texts.sum(axis=1))
-    scale = np.full((int(np.count_nonzero(matrix.idf)) + 1, len(left_out)), _INTERCEPT)
-    for model, masses in enumerate(matrix.masses(left_out, shares * n_texts.sum(axis=1)[:, None])):
-        scale[:-1, model] = column_weights(masses)
+    scale = np.ones((int(np.count_nonzero(matrix.idf)) + 1, 1))
+    scale[-1] = _INTERCEPT
 
     def evaluate(points: Float64Array, which: Sequence[int]) -> tuple[Float64Array, Float64Array]:
         models = list(which)
         losses, gradients = matrix.losses_and_gradients(
-            scale[:, models] * points, left_out[models], shares[models]
+            scale * points, left_out[models], shares[models]
         )
         coef = points[:-1]
-        gradients *= scale[:, models]
+        gradients *= scale
         gradients[:-1] += penalty[models] * coef
         return losses + 0.5 * penalty[models] * (coef**2).sum(axis=0), gradients
 

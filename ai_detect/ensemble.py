@@ -1,4 +1,4 @@
-"""The ensemble: logistic regression and linear SGD on hashed TF-IDF, of two classes with columns weighed by naive Bayes.
+"""The ensemble: logistic regression, a linear SGD classifier and, for two classes, naive Bayes on hashed TF-IDF.
 
 Members are fitted on all texts for the model, and once per fold of groups for out-of-fold scores; the latter say how
 to scale the members against each other and how to calibrate their mean. All of it is linear and ends in one scorer.
@@ -23,7 +23,7 @@ from ai_detect.config import TrainConfig
 from ai_detect.errors import DataError
 from ai_detect.heuristic import HeuristicFeatures
 from ai_detect.logistic import DualLogisticRegression
-from ai_detect.naive_bayes import WeighedByNaiveBayes
+from ai_detect.naive_bayes import NaiveBayes
 from ai_detect.scorer import HeuristicScorer, LinearScorer, Scorer
 from ai_detect.text import PackedTexts
 
@@ -73,9 +73,9 @@ def logistic_regression(config: TrainConfig) -> Any:
     return LogisticRegression(C=config.C, tol=6e-4, max_iter=300)
 
 
-def weighed_logistic_regression(config: TrainConfig) -> Any:
-    """The same of two classes, on columns weighed by naive Bayes, to its minimum in a fraction of the time."""
-    return WeighedByNaiveBayes(DualLogisticRegression(C=config.C, seed=config.seed))
+def dual_logistic_regression(config: TrainConfig) -> Any:
+    """The same of two classes, to its minimum, in a fraction of the time."""
+    return DualLogisticRegression(C=config.C, seed=config.seed)
 
 
 def sgd_classifier(config: TrainConfig) -> Any:
@@ -89,17 +89,19 @@ def sgd_classifier(config: TrainConfig) -> Any:
     )
 
 
-def weighed_sgd_classifier(config: TrainConfig) -> Any:
-    """The same of two classes, on columns weighed by naive Bayes."""
-    return WeighedByNaiveBayes(sgd_classifier(config))
+def naive_bayes(config: TrainConfig) -> Any:
+    """The third member, of two classes: it learns least of what is peculiar to the training corpora."""
+    del config
+    return NaiveBayes()
 
 
 Members = dict[str, Callable[[TrainConfig], Any]]
 
 ENSEMBLE: Members = {"logistic_regression": logistic_regression, "sgd_classifier": sgd_classifier}
 TWO_CLASSES: Members = {
-    "logistic_regression": weighed_logistic_regression,
-    "sgd_classifier": weighed_sgd_classifier,
+    "logistic_regression": dual_logistic_regression,
+    "sgd_classifier": sgd_classifier,
+    "naive_bayes": naive_bayes,
 }
 BASELINE: Members = {"logistic_regression": logistic_regression}
 

@@ -3,7 +3,7 @@
 The model and one model a fold are fitted at once, so that each portion is read and weighed only once a pass. The first
 member has the log loss and the regularisation of the logistic regression that it stands for. So weak a regularisation
 lets single steps wander, so it takes the mean of its steps after the first pass. The second member is that of
-`ensemble`. Columns of two classes are weighed by naive Bayes, for which one more pass is made before.
+`ensemble`.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
-from ai_detect import ensemble, kernels, naive_bayes
+from ai_detect import ensemble, kernels
 from ai_detect.config import TrainConfig
 from ai_detect.ensemble import Trained
 from ai_detect.errors import DataError
@@ -48,7 +48,14 @@ def modified_huber_sgd(config: TrainConfig, n_texts: int) -> Any:
     return ensemble.sgd_classifier(config)
 
 
+def naive_bayes(config: TrainConfig, n_texts: int) -> Any:
+    """The third member, of two classes: the one of `ensemble`; that it counts every text once a pass changes little."""
+    del n_texts
+    return ensemble.naive_bayes(config)
+
+
 MEMBERS = {"logistic_regression": logistic_sgd, "sgd_classifier": modified_huber_sgd}
+TWO_CLASSES = MEMBERS | {"naive_bayes": naive_bayes}
 
 
 @dataclass(frozen=True)
@@ -97,11 +104,11 @@ class Counted:
         models = {
             (fold, name): make(self.config, int(np.sum(self.folds != fold)))
             for fold in (_ALL, *np.unique(self.folds).tolist())
-            for name, make in MEMBERS.items()
+            for name, make in self._members.items()
         }
         self._fit(models)
         held_out = self._score_held_out(models)
-        fitted = {name: models[_ALL, name] for name in MEMBERS}
+        fitted = {name: models[_ALL, name] for name in self._members}
         blend = ensemble.join(fitted, held_out, self.folds, self.y, np.ones(len(self.y)))
         columns = np.column_stack((self.idf[buckets], blend.coef)).astype(np.float32)
         scorer = LinearScorer(self.spec, buckets, columns, blend.intercept)
@@ -125,19 +132,14 @@ class Counted:
     def _fit(self, models: dict[tuple[int, str], Any]) -> None:
         classes = np.arange(int(self.y.max()) + 1)
         weights = {fold: self._weights(fold) for fold, _ in models}
-        columns = self._column_weights(weights)
         rng = np.random.default_rng(self.config.seed)
 
-        def step(fold: int, X: csr_matrix, texts: Int64Array) -> None:
-            seen = self.folds[texts] != fold
+        def step(key: tuple[int, str], X: csr_matrix, texts: Int64Array) -> None:
+            seen = self.folds[texts] != key[0]
             texts = texts[seen]
-            if not len(texts):
-                return
-            X = naive_bayes.weighed(X if seen.all() else X[seen], columns[fold])
-            for name in MEMBERS:
-                models[fold, name].partial_fit(
-                    X, self.y[texts], classes, weights[fold][self.y[texts]]
-                )
+            if len(texts):
+                X = X if seen.all() else X[seen]
+                models[key].partial_fit(X, self.y[texts], classes, weights[key[0]][self.y[texts]])
 
         with tqdm(
             desc="fitting", total=PASSES * len(self.rows), unit=" texts", disable=None, leave=False
@@ -146,30 +148,8 @@ class Counted:
                 order = rng.permutation(len(self.rows))
                 for part, counts in self.spool.portions(self.rows[order]):
                     X, texts = self._weigh(counts), order[part]
-                    list(
-                        self.pool.map(lambda fold, X=X, texts=texts: step(fold, X, texts), weights)
-                    )
+                    list(self.pool.map(lambda key, X=X, texts=texts: step(key, X, texts), models))
                     bar.update(len(texts))
-        for (fold, _), model in models.items():
-            model.coef_ = model.coef_ * columns[fold]
-
-    def _column_weights(self, weights: dict[int, Float64Array]) -> dict[int, Any]:
-        """Return the weights of the columns in the models of each fold, float32 (n_columns,): 1 for many classes."""
-        n_columns = int(self._column[-1]) + 1
-        if int(self.y.max()) > 1:
-            return dict.fromkeys(weights, np.ones(n_columns, np.float32))
-        masses = np.zeros((int(self.folds.max()) + 1, 2, n_columns))
-        for part, counts in self.spool.portions(self.rows):
-            X, y, folds = self._weigh(counts), self.y[part], self.folds[part]
-            for fold in np.unique(folds):
-                masses[fold] += naive_bayes.masses(X, y, (folds == fold).astype(float))
-        total = masses.sum(axis=0)
-        return {
-            fold: naive_bayes.column_weights(
-                (total - (0.0 if fold == _ALL else masses[fold])) * of_classes[:, None]
-            )
-            for fold, of_classes in weights.items()
-        }
 
     def _weights(self, fold: int) -> Float64Array:
         """Return the weight of each class in the models of a fold: two classes get the same total."""
@@ -182,12 +162,12 @@ class Counted:
     def _score_held_out(self, models: dict[tuple[int, str], Any]) -> dict[str, Float64Array]:
         """Return the scores (n, n_outputs) of each text by each member of its fold."""
         n_outputs = 1 if int(self.y.max()) == 1 else int(self.y.max()) + 1
-        scores = {name: np.zeros((len(self.rows), n_outputs)) for name in MEMBERS}
+        scores = {name: np.zeros((len(self.rows), n_outputs)) for name in self._members}
         for part, counts in self.spool.portions(self.rows):
             X, folds = self._weigh(counts), self.folds[part]
             for fold in np.unique(folds).tolist():
                 here = np.flatnonzero(folds == fold)
-                for name in MEMBERS:
+                for name in self._members:
                     decision = models[fold, name].decision_function(X[here])
                     scores[name][part.start + here] = decision.reshape(len(here), n_outputs)
         return scores
@@ -199,6 +179,10 @@ class Counted:
         counts.eliminate_zeros()
         shape = (counts.shape[0], int(self._column[-1]) + 1)
         return csr_matrix((counts.data, self._column[counts.indices], counts.indptr), shape=shape)
+
+    @property
+    def _members(self) -> dict[str, Any]:
+        return TWO_CLASSES if int(self.y.max()) == 1 else MEMBERS
 
     @cached_property
     def _column(self) -> npt.NDArray[np.int32]:

@@ -22,7 +22,6 @@ from numba import njit
 
 from ai_detect import kernels, metrics
 from ai_detect.features import HashedTfidf
-from ai_detect.naive_bayes import column_weights
 from ai_detect.text import PackedTexts
 
 # One lane a model: LOCO families first, then three prompt folds, then everything.
@@ -72,10 +71,10 @@ class Row:
     other_kinds: float = 0.5
     persuade: float = 0.3
     ielts: float = 3.0
-    base_models: float = 0.0
-    small_models: float = 0.3
-    members: tuple[tuple[str, float], ...] = (("huber", 3e-5), ("log", 3e-6))
-    weighed: tuple[str, ...] = ("huber", "log")
+    base_models: float = 1.0
+    small_models: float = 1.0
+    members: tuple[tuple[str, float], ...] = (("huber", 3e-5), ("log", 3e-6), ("bayes", 1.0))
+    weighed: tuple[str, ...] = ()
     word_ngrams: tuple[int, int] = (1, 3)
     n_bits: int = 22
     min_df: int = 20
@@ -100,22 +99,16 @@ ROWS: dict[str, Row] = {
     "huber_only": replace(RECIPE, members=(("huber", 3e-5),)),
     "log_only": replace(RECIPE, members=(("log", 3e-6),)),
     "bayes_only": replace(RECIPE, members=(("bayes", 1.0),)),
-    "bayes_votes": replace(RECIPE, members=(("huber", 3e-5), ("log", 3e-6), ("bayes", 1.0))),
-    "not_weighed": replace(RECIPE, weighed=()),
-    "log_weighed": replace(RECIPE, weighed=("log",)),
-    "base_models_kept": replace(RECIPE, base_models=1.0),
-    "small_models_kept": replace(RECIPE, small_models=1.0),
-    "small_models_left_out": replace(RECIPE, small_models=0.0),
-    "before": replace(
-        RECIPE,
-        base_models=1.0,
-        small_models=1.0,
-        members=(("huber", 3e-5), ("log", 3e-6), ("bayes", 1.0)),
-        weighed=(),
+    "no_bayes": replace(RECIPE, members=(("huber", 3e-5), ("log", 3e-6))),
+    "weighed_by_bayes": replace(
+        RECIPE, members=(("huber", 3e-5), ("log", 3e-6)), weighed=("huber", "log")
     ),
+    "no_base_models": replace(RECIPE, base_models=0.0),
+    "few_small_models": replace(RECIPE, base_models=0.0, small_models=0.3),
+    "no_small_models": replace(RECIPE, base_models=0.0, small_models=0.0),
     "hinge": replace(RECIPE, members=(("hinge", 1e-4),)),
-    "less_regularised": replace(RECIPE, members=(("huber", 1e-5), ("log", 1e-6))),
-    "more_regularised": replace(RECIPE, members=(("huber", 1e-4), ("log", 1e-5))),
+    "less_regularised": replace(RECIPE, members=(("huber", 1e-5), ("log", 1e-6), ("bayes", 1.0))),
+    "more_regularised": replace(RECIPE, members=(("huber", 1e-4), ("log", 1e-5), ("bayes", 1.0))),
     "min_df_100": replace(RECIPE, min_df=100),
     "all_in_2_20": replace(RECIPE, n_bits=20, min_df=1),
     "words_1_2": replace(RECIPE, word_ngrams=(1, 2)),
@@ -252,6 +245,14 @@ def _epoch(  # type: ignore[no-untyped-def]
 def masses(X: Any, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return what each column adds up to in both classes of each lane, (2, n_features, N_LANES)."""
     return np.stack([X.T @ (weight * (y == label)[:, None]) for label in (-1, 1)])
+
+
+def column_weights(mass: np.ndarray) -> np.ndarray:
+    """Return the absolute log ratio of each column, of mean square 1 (NBSVM, Wang & Manning 2012), (n_features,)."""
+    shares = (1.0 + mass) / (1.0 + mass).sum(1, keepdims=True)
+    ratio = np.abs(np.diff(np.log(shares), axis=0)[0])
+    weights: np.ndarray = ratio / np.sqrt(np.mean(ratio**2))
+    return weights
 
 
 def fit(

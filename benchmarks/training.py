@@ -59,7 +59,6 @@ class Run:
 def scikit_learn(table: str, model: str, jobs: int, settings: str) -> str:
     """Train by scikit-learn alone on a table of text, y and fold; returns the ROC AUC out of fold."""
     from joblib import Parallel, delayed
-    from scipy.sparse import diags
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression, SGDClassifier
     from sklearn.metrics import roc_auc_score
@@ -82,17 +81,19 @@ def scikit_learn(table: str, model: str, jobs: int, settings: str) -> str:
         "sgd": lambda: SGDClassifier(
             loss="modified_huber", alpha=config["alpha"], random_state=config["seed"]
         ),
+        "bayes": lambda: MultinomialNB(alpha=1.0, fit_prior=False),
     }
 
     def fit(name: str, fold: int) -> Any:
         seen = folds != fold
         part, classes = X[seen] if fold >= 0 else X, y[seen]
         weight = (0.5 * len(classes) / np.bincount(classes))[classes]
-        bayes = MultinomialNB(alpha=1.0).fit(part, classes, sample_weight=weight)
-        ratio = np.abs(np.diff(bayes.feature_log_prob_, axis=0)[0])
-        columns = diags((ratio / np.sqrt(np.mean(ratio**2))).astype(np.float32))
-        member = members[name]().fit(part @ columns, classes, sample_weight=weight)
-        return member if fold < 0 else member.decision_function(X[~seen] @ columns)
+        member = members[name]().fit(part, classes, sample_weight=weight)
+        if fold < 0:
+            return member
+        if name != "bayes":
+            return member.decision_function(X[~seen])
+        return np.diff(member.predict_joint_log_proba(X[~seen]), axis=1)[:, 0]
 
     jobs_to_do = [(name, fold) for fold in (-1, *np.unique(folds)) for name in members]
     done = Parallel(n_jobs=jobs, prefer="threads")(delayed(fit)(*job) for job in jobs_to_do)

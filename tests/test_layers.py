@@ -67,7 +67,7 @@ IMPORTS = {
     "training": "calibration config data drift_reference ensemble evaluation kernels labels profiles scorer text"
     " unseen",
     "spool": "errors",
-    "streaming_sgd": "config ensemble errors features kernels naive_bayes ngrams scorer spool",
+    "streaming_sgd": "config ensemble errors features kernels ngrams scorer spool",
     "streaming_training": "config data ensemble errors kernels labels ngrams spool streaming_sgd text training",
     # why a text got its score
     "visible": "text",
@@ -86,9 +86,9 @@ IMPORTS = {
     "cluster": "errors text",
     "cluster_prediction": "cluster data partitions prediction predictor results sources",
     "lockstep": "",
-    "cluster_matrix": "cluster features kernels naive_bayes ngrams text",
-    "cluster_training": "cluster cluster_matrix cluster_prediction config ensemble errors kernels lockstep naive_bayes"
-    " ngrams partitions scorer streaming_training text training",
+    "cluster_matrix": "cluster features kernels ngrams text",
+    "cluster_training": "cluster cluster_matrix cluster_prediction config ensemble errors kernels lockstep ngrams"
+    " partitions scorer streaming_training text training",
     "reports": "evaluation",
     "warmup": "artifacts compiled csv_blocks errors kernels logistic ngrams predictor reports text",
     "tracking": "errors",
