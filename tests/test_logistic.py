@@ -53,7 +53,7 @@ def test_it_comes_close_by_itself(essays: tuple[csr_matrix, npt.NDArray[np.int64
     ours = DualLogisticRegression(C=30.0).fit(X, y)
     largest = np.abs(theirs.coef_).max()
     np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=0, atol=2e-3 * largest)
-    assert ours.n_iter_ < 20
+    assert ours.n_iter_ < 25
 
 
 def test_texts_without_weight_are_left_out(
