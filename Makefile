@@ -29,11 +29,11 @@ run: .venv/main.stamp  ## train on the embedded sample, predict, show the result
 	@printf '%-14s %s\n' predictions data/results.csv 'trained model' model/ 'shared model' data/model/ log data/log_file.log
 
 .PHONY: test
-test: .venv/dev.stamp  ## run the tests with coverage
-	$(BIN)/python -m pytest $(ON_ALL_CORES) --cov
+test: .venv/dev.stamp  ## run the tests with coverage, but for the slow ones (5 minutes)
+	$(BIN)/python -m pytest $(ON_ALL_CORES) --cov -m 'not slow'
 
 .PHONY: check
-check: .venv/dev.stamp  ## format, lint, types, tests, examples in the documentation, notebooks
+check: .venv/dev.stamp  ## format, lint, types, all tests, examples in the documentation, notebooks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

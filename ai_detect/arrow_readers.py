@@ -160,7 +160,8 @@ def parquet_table(name: str, file: Path | bytes, chunk_bytes: int) -> Table:
     def chunks(wanted: Sequence[str]) -> Iterator[Chunk]:
         n_rows = _parquet_rows(opened.metadata, wanted, min(chunk_bytes, _PORTION_BYTES))
         try:
-            for batch in opened.iter_batches(batch_size=n_rows, columns=list(wanted)):
+            batches = opened.iter_batches(n_rows, columns=list(wanted), use_threads=False)
+            for batch in batches:
                 columns = {column: _marked(_packed(batch.column(column))) for column in wanted}
                 yield checked_chunk(columns, {}, "not UTF-8")
         except pa.ArrowNotImplementedError:

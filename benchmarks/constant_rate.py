@@ -17,6 +17,7 @@ class _Line(asyncio.Protocol):
     def __init__(self) -> None:
         self._answer: asyncio.Future[int] | None = None
         self._received = bytearray()
+        self.is_open = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -38,6 +39,7 @@ class _Line(asyncio.Protocol):
             self._answer.set_result(int(head[9:12]))
 
     def connection_lost(self, _: Exception | None) -> None:
+        self.is_open = False
         if self._answer and not self._answer.done():
             self._answer.set_result(0)
 
@@ -62,6 +64,8 @@ async def ask_at(address: str, bodies: Iterable[bytes], rate: float) -> tuple[li
         return line
 
     async def ask(body: bytes, due: float) -> None:
+        # A service closes connections that had nothing to do for some seconds.
+        free[:] = [line for line in free if line.is_open]
         line = free.pop() if free else await connect()
         head = (
             f"POST /api/v1/predict HTTP/1.1\r\nHost: {url.netloc}\r\n"

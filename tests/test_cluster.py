@@ -36,8 +36,6 @@ pytest.importorskip("distributed", reason="the extra dask is not installed")
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
