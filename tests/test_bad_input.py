@@ -580,6 +580,7 @@ class TestInterruptions:
         assert sum(line.startswith("ai_detect: error:") for line in told) == 1
         assert place.state() == before
 
+    @pytest.mark.slow
     def test_two_trainings_at_once(self, place: Place) -> None:
         """The first reads its dataset from stdin, so that it is at work for as long as it takes."""
         dataset = write_labelled(place.path / "d.csv", 240)

@@ -350,6 +350,7 @@ def test_a_missing_extra_is_named(
         )
 
 
+@pytest.mark.slow
 def test_processes_of_this_machine_do_without_a_scheduler(
     trained: Path, tables: Path, tmp_path: Path, predictor: Predictor
 ) -> None:

@@ -179,6 +179,7 @@ def test_a_report_is_written_as_utf8_where_it_is_wanted(
 
 
 @pytest.mark.parametrize("text", [HOSTILE * 5000, "a" * 1_000_000], ids=["hostile", "one word"])
+@pytest.mark.slow
 def test_a_text_of_a_megabyte(predictor: Predictor, text: str) -> None:
     found = replace(explain(predictor, text, fpr=0.05), windows=windows(predictor, text))
     source = render(found, predictor.manifest)

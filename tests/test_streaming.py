@@ -167,6 +167,7 @@ def feed(stdin: IO[bytes], n_bytes: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells a process its peak")
+@pytest.mark.slow
 def test_memory_does_not_grow_in_a_pipe(place: Path) -> None:
     (few, small, _), (much, big, messages) = (through_a_pipe(place, n << 20) for n in (4, 64))
     assert len(big.splitlines()) > 15 * len(small.splitlines())

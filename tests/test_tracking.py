@@ -181,6 +181,7 @@ def record_really(tracker: str, *outcomes: str, folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_wandb_offline_keeps_the_run_below_the_data_folder(run_folder: Path) -> None:
     record_really("WandbTracking", "done", folder=run_folder)
     folder = run_folder / "data" / "wandb"
