@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from ai_detect import kernels
 from ai_detect.cluster import RETRIES, result, share
-from ai_detect.features import HashedTfidf, inverse_frequencies
+from ai_detect.features import HashedTfidf, document_frequencies, inverse_frequencies
 from ai_detect.ngrams import NgramSpec
 from ai_detect.text import PackedTexts
 
@@ -166,13 +166,8 @@ def _count(
 
 def _frequencies(part: Part, n_folds: int) -> Int64Array:
     """Return in how many texts of each fold each bucket occurs, int64 (n_folds, n_features)."""
-    folds = np.repeat(part.folds, np.diff(part.X.indptr))
-    return np.stack(
-        [
-            np.bincount(part.X.indices[folds == fold], minlength=part.X.shape[1])
-            for fold in range(n_folds)
-        ]
-    )
+    rows = (np.flatnonzero(part.folds == fold) for fold in range(n_folds))
+    return np.stack([document_frequencies(part.X, of_fold) for of_fold in rows])
 
 
 def _weigh(part: Part, *, idf: npt.NDArray[np.float32], spec: NgramSpec) -> Part:

@@ -3,11 +3,10 @@
 The file needs nothing but itself, like the report on a text; nothing in it comes from a text.
 """
 
-import base64
-import hashlib
 import html
 from pathlib import Path
 
+from ai_detect import html_page
 from ai_detect.drift_report import NONE, DriftReport, FeatureDrift
 
 _WIDTH, _HEIGHT, _FOOT = 600, 120, 16
@@ -22,24 +21,10 @@ def render(report: DriftReport, *, model: str, dataset: str, date: str = "") -> 
         dataset: what to call the texts.
         date: when the report was made, as it is to be printed.
     """
-    css = Path(__file__).with_name("report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     about = ", ".join(filter(None, (dataset, date, f"{report.n} texts", model)))
     moved = [feature for feature in report.features if feature.level != NONE]
     found = "".join(f"<li>{html.escape(f'{f.direction}: {f.evidence}')}</li>" for f in moved)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>Drift</title>
-<style>{css}</style>
-</head>
-<body>
-<header class="card"><p class="quiet">Drift: {html.escape(about)}</p>
+    body = f"""<header class="card"><p class="quiet">Drift: {html.escape(about)}</p>
 <h1>{html.escape(report.summary)}</h1><ul>{found}</ul></header>
 <section><h2>Features</h2>
 <ul class="legend"><li><svg class="swatch"><rect class="track" width="100%" height="100%"/></svg>reference: the
@@ -51,16 +36,13 @@ def render(report: DriftReport, *, model: str, dataset: str, date: str = "") -> 
 0.01, and a population stability index of at least 0.1 (moderate) or 0.25 (major), without what chance adds to it.</p>
 <p>Drift does not say that the model is wrong. It says that its figures, measured on texts like the reference, are no
 longer evidence for texts like these: measure them with <code>evaluate</code> on labelled ones, make a profile of your
-own writers with <code>calibrate</code>, or train again.</p></section>
-</body>
-</html>
-"""
+own writers with <code>calibrate</code>, or train again.</p></section>"""
+    return html_page.document("Drift", body)
 
 
 def write(file: Path, report: DriftReport, *, model: str, dataset: str, date: str = "") -> None:
     """Write the report to a file, folders made where missing; see `render`."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(render(report, model=model, dataset=dataset, date=date), encoding="utf-8")
+    html_page.write(file, render(report, model=model, dataset=dataset, date=date))
 
 
 def _feature(feature: FeatureDrift) -> str:

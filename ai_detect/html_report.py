@@ -1,16 +1,15 @@
 """An explanation as one HTML file, to read on a screen, on a phone or on paper, and to hand to the writer.
 
-The file needs nothing but itself: no script, no request, one style sheet, and a policy that forbids all else. Whatever
-comes from outside, the text above all, passes through `_Html`.
+Whatever comes from outside, the text above all, passes through `_Html`.
 """
 
-import base64
 import hashlib
 import html
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
+from ai_detect import html_page
 from ai_detect.explanation import Explanation, Ngram, Window
 from ai_detect.text import Undone
 from ai_detect.visible import Visible, undone
@@ -50,9 +49,6 @@ def render(
         date: when the report was made, as it is to be printed.
     """
     table = _Html()
-    css = Path(__file__).with_name("report.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     sections = [
         _verdict(explanation, table, name, date),
         _CAUTION if explanation.verdict else "",
@@ -62,21 +58,7 @@ def render(
         _normalised(explanation),
         _model(manifest, table),
     ]
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>Report on a text</title>
-<style>{css}</style>
-</head>
-<body>
-{"".join(sections)}
-</body>
-</html>
-"""
+    return html_page.document("Report on a text", "".join(sections))
 
 
 def write(
@@ -88,8 +70,7 @@ def write(
     date: str = "",
 ) -> None:
     """Write the report on one text to a file, folders made where missing; see `render`."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(render(explanation, manifest, name=name, date=date), encoding="utf-8")
+    html_page.write(file, render(explanation, manifest, name=name, date=date))
 
 
 def _verdict(explanation: Explanation, table: _Html, name: str, date: str) -> str:

@@ -180,9 +180,8 @@ def decode(data, i, stop):
 def add_word_ngrams(hashes, n_tokens, smallest, largest, shift, buckets):
     """Write the bucket of every word n-gram to `buckets`; return their number."""
     n_full = max(n_tokens - largest + 1, 0)  # tokens with which an n-gram of each length begins
-    if (
-        smallest == 1 and largest == 3
-    ):  # the usual lengths as constants: LLVM takes eight tokens at a time
+    # The usual lengths as constants: LLVM then takes eight tokens at a time.
+    if smallest == 1 and largest == 3:
         n = _word_ngrams(hashes, 0, n_full, 1, 3, shift, buckets, 0)
     else:
         n = _word_ngrams(hashes, 0, n_full, smallest, largest, shift, buckets, 0)

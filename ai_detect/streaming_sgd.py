@@ -79,10 +79,9 @@ class Counted:
         """In how many texts of each fold each bucket occurs, int64 (n_folds, n_features)."""
         found = np.zeros((int(self.folds.max()) + 1, self.spec.n_features), np.int64)
         for part, counts in self.spool.portions(self.rows):
-            folds = np.repeat(self.folds[part], np.diff(counts.indptr))
-            for fold in np.unique(folds):
-                indices = counts.indices[folds == fold]
-                found[fold] += np.bincount(indices, minlength=self.spec.n_features)
+            for fold, df in enumerate(found):
+                rows = np.flatnonzero(self.folds[part] == fold)
+                kernels.document_frequencies(counts.indptr, counts.indices, rows, df)
         return found
 
     @cached_property

@@ -41,12 +41,9 @@ FAMILIES = {
 ESSAY_DOMAINS = ("student_essay", "esl_essay")
 ESSAY_HUMANS = ("persuade_fp21", "outfox_valid", "kaggle_daigt_pieces", "ielts_human")
 PLAIN_MODELS = ("gpt-3.5-turbo", "text-davinci-003", "gpt-4")
-# Base models and small old ones: reported in no mean here, since nothing like them is left when they are held out.
-OLD_MODELS = (
-    *("gpt2-xl", "gpt-j-6B", "gpt-neo-2.7B", "gpt-neox-20b", "opt-2.7b", "davinci"),
-    *("text-babbage-001", "text-curie-001", "flan-t5-xxl"),
-)
 BASE_MODELS = ("gpt2-xl", "gpt-j-6B", "gpt-neo-2.7B", "gpt-neox-20b", "opt-2.7b", "davinci")
+# Base models and small old ones: reported in no mean here, since nothing like them is left when they are held out.
+OLD_MODELS = (*BASE_MODELS, "text-babbage-001", "text-curie-001", "flan-t5-xxl")
 SMALL_MODELS = (
     *("flan-t5-xxl", "text-babbage-001", "text-curie-001", "chatglm", "chatglm+human edit"),
     *("dolly", "dolly+human edit", "stablelm", "stablelm+human edit"),

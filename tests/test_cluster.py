@@ -25,7 +25,7 @@ from ai_detect.columns import Columns
 from ai_detect.data import read_batches
 from ai_detect.errors import DataError, MissingExtraError, UsageError
 from ai_detect.partitions import SUMMARY, find_partitions
-from ai_detect.prediction import Question
+from ai_detect.prediction import Question, Tally
 from ai_detect.predictor import Predictor
 from ai_detect.results import ResultsWriter, results_header
 from tests.cluster_support import Cluster, running
@@ -79,6 +79,20 @@ def question(predictor: Predictor, *, details: bool = True) -> Question:
 READ = partial(read_batches, columns=Columns(), encoding="utf-8", strict=False)
 
 
+def spread(dataset: str, output: str, predictor: Predictor, scheduler: str) -> Tally:
+    """Predict on a cluster, or for "" on a process of this machine."""
+    return predict(
+        dataset,
+        output,
+        predictor,
+        question(predictor),
+        READ,
+        format="",
+        scheduler=scheduler,
+        n_workers=1,
+    )
+
+
 def locally(predictor: Predictor, table: Path, *, details: bool = True) -> bytes:
     """The results that this process writes for one file."""
     target = table.with_name(f"{table.name}.local")
@@ -114,16 +128,7 @@ def test_rows_are_those_of_this_process(
     two_workers: Cluster, predictor: Predictor, tables: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "results"
-    tally = predict(
-        str(tables),
-        str(output),
-        predictor,
-        question(predictor),
-        READ,
-        format="",
-        scheduler=two_workers.address,
-        n_workers=1,
-    )
+    tally = spread(str(tables), str(output), predictor, two_workers.address)
     assert {path.name for path in output.iterdir()} == {*RESULTS.values(), SUMMARY}
     for table, name in RESULTS.items():
         assert (output / name).read_bytes() == locally(predictor, tables / table)
@@ -164,16 +169,7 @@ def test_a_worker_is_killed_and_every_row_is_there_once(
         tallies: list[Any] = []
         thread = threading.Thread(
             target=lambda: tallies.append(
-                predict(
-                    str(tmp_path / "essays"),
-                    str(output),
-                    predictor,
-                    question(predictor),
-                    READ,
-                    format="",
-                    scheduler=victims.address,
-                    n_workers=1,
-                )
+                spread(str(tmp_path / "essays"), str(output), predictor, victims.address)
             )
         )
         thread.start()
@@ -200,16 +196,7 @@ def test_object_storage_is_read_and_written(
     for table in RESULTS:
         files.put_file(str(tables / table), f"essays/in/deep/{table}")
     files.put_file(str(tables / "a.csv"), "essays/in/a.csv")
-    tally = predict(
-        "s3://essays/in/**/*",
-        "s3://essays/out",
-        predictor,
-        question(predictor),
-        READ,
-        format="",
-        scheduler=two_workers.address,
-        n_workers=1,
-    )
+    tally = spread("s3://essays/in/**/*", "s3://essays/out", predictor, two_workers.address)
     files.invalidate_cache()
     written = {path.removeprefix("essays/out/") for path in files.find("essays/out")}
     assert written == {"a.csv", SUMMARY, *(f"deep/{name}" for name in RESULTS.values())}
@@ -260,15 +247,11 @@ def test_what_cannot_be_done_is_said(
     files.mkdirs("kept", exist_ok=True)
     files.pipe({"kept/taken": b"", "kept/spoilt/b.csv": b""})
     with pytest.raises(error, match=message):
-        predict(
+        spread(
             dataset.format(folder=tmp_path),
             output.format(folder=tmp_path),
             predictor,
-            question(predictor),
-            READ,
-            format="",
-            scheduler=two_workers.address,
-            n_workers=1,
+            two_workers.address,
         )
     assert not (tmp_path / "out" / SUMMARY).exists()
 
@@ -338,16 +321,7 @@ def test_a_missing_extra_is_named(
     used_before = importlib.import_module("fsspec.registry")._registry
     monkeypatch.delitem(used_before, "s3", raising=False)
     with pytest.raises(MissingExtraError, match=rf"ai_detect\[{extra}\]"):
-        predict(
-            dataset.format(tables=tables),
-            str(tmp_path / "out"),
-            predictor,
-            question(predictor),
-            READ,
-            format="",
-            scheduler="",
-            n_workers=1,
-        )
+        spread(dataset.format(tables=tables), str(tmp_path / "out"), predictor, "")
 
 
 @pytest.mark.slow

@@ -55,7 +55,8 @@ IMPORTS = {
     # whether texts are still like those of training
     "two_samples": "",
     "drift_report": "",
-    "drift_html": "drift_report",
+    "html_page": "",
+    "drift_html": "drift_report html_page",
     "drift_reference": "calibration errors predictor scorer",
     "drift": "calibration drift_reference drift_report errors two_samples",
     "drift_window": "drift drift_report predictor",
@@ -73,7 +74,7 @@ IMPORTS = {
     "visible": "text",
     "explanation": "calibration text visible",
     "explain": "calibration errors explanation ngrams predictor profiles reading scorer text",
-    "html_report": "explanation text visible",
+    "html_report": "explanation html_page text visible",
     # what comes out
     "result_files": "errors",
     "row_formats": "errors result_files",
