@@ -19,7 +19,6 @@ from scipy.sparse import csr_matrix
 from tqdm import tqdm
 
 from ai_detect import calibration
-from ai_detect.alignment import Populations
 from ai_detect.config import TrainConfig
 from ai_detect.errors import DataError
 from ai_detect.heuristic import HeuristicFeatures
@@ -53,24 +52,6 @@ class Trained:
     out_of_fold: Float64Array
     folds: Int64Array
     is_grouped: bool
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What members are fitted to, beside the features of n texts.
-
-    y: class numbers, int64 (n,); weights: float64 (n,); writers: the human population of each text, objects (n,), ""
-    for none, where two classes are to be told apart alike for all of them; None where nothing is known of that.
-    """
-
-    y: Int64Array
-    weights: Float64Array
-    writers: npt.NDArray[np.object_] | None = None
-
-    def take(self, rows: npt.NDArray[Any]) -> "Targets":
-        """Return those of some texts."""
-        writers = None if self.writers is None else self.writers[rows]
-        return Targets(self.y[rows], self.weights[rows], writers)
 
 
 @dataclass(frozen=True)
@@ -134,7 +115,6 @@ def train(
     weights: Float64Array | None = None,
     folds: Int64Array | None = None,
     known_folds: Int64Array | None = None,
-    writers: npt.NDArray[np.object_] | None = None,
     n_jobs: int = 1,
 ) -> Trained:
     """Fit the ensemble, or the heuristic baseline if the settings say so.
@@ -148,7 +128,6 @@ def train(
         folds: (n,) in which each text is held out; None for folds of whole groups.
         known_folds: (n,) others by which to calibrate the probability, where `folds` hold out so much that texts from
             nowhere near are left; None for the same.
-        writers: (n,) the human population of each text, "" for none: see `alignment`; None to align nothing.
         n_jobs: threads.
 
     Raises:
@@ -161,8 +140,7 @@ def train(
     if weights is None:
         weights = np.ones(len(y))
     fit = _fit_heuristic if config.model == "heuristic" else _fit_ensemble
-    targets = Targets(y, weights, writers)
-    scorer, out_of_fold = fit(texts, targets, folds, known_folds, config, n_jobs)
+    scorer, out_of_fold = fit(texts, y, weights, folds, known_folds, config, n_jobs)
     return Trained(scorer, out_of_fold, folds, is_grouped=keeps_groups_whole(groups, folds))
 
 
@@ -182,7 +160,8 @@ def _numbered(groups: npt.NDArray[np.object_]) -> Int64Array:
 
 def _fit_ensemble(
     texts: PackedTexts,
-    targets: Targets,
+    y: Int64Array,
+    weights: Float64Array,
     folds: Int64Array,
     known_folds: Int64Array | None,
     config: TrainConfig,
@@ -205,15 +184,16 @@ def _fit_ensemble(
     # The solvers keep dense coefficients: leave out the buckets not in use.
     column = np.cumsum(tfidf.idf_ > 0, dtype=np.int32) - 1
     X = csr_matrix((X.data, column[X.indices], X.indptr), shape=(X.shape[0], len(buckets)))
-    members = TWO_CLASSES if int(targets.y.max()) == 1 else ENSEMBLE
-    blend = fit_blend(X, targets, folds, members, config, n_jobs, known_folds)
+    members = TWO_CLASSES if int(y.max()) == 1 else ENSEMBLE
+    blend = fit_blend(X, y, weights, folds, members, config, n_jobs, known_folds)
     columns = np.column_stack((tfidf.idf_[buckets], blend.coef)).astype(np.float32)
     return LinearScorer(tfidf.spec, buckets, columns, blend.intercept), blend.out_of_fold
 
 
 def _fit_heuristic(
     texts: PackedTexts,
-    targets: Targets,
+    y: Int64Array,
+    weights: Float64Array,
     folds: Int64Array,
     known_folds: Int64Array | None,
     config: TrainConfig,
@@ -221,14 +201,16 @@ def _fit_heuristic(
 ) -> tuple[Scorer, Float64Array]:
     features = HeuristicFeatures().transform(texts)
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-12)
-    standardised = (features - mean) / scale
-    blend = fit_blend(standardised, targets, folds, BASELINE, config, n_jobs, known_folds)
+    blend = fit_blend(
+        (features - mean) / scale, y, weights, folds, BASELINE, config, n_jobs, known_folds
+    )
     return HeuristicScorer(mean, scale, blend.coef, blend.intercept), blend.out_of_fold
 
 
 def fit_blend(
     X: Any,
-    targets: Targets,
+    y: Int64Array,
+    weights: Float64Array,
     folds: Int64Array,
     members: Members,
     config: TrainConfig,
@@ -238,8 +220,8 @@ def fit_blend(
     """Fit every member, scale them to one unit, the spread of their out-of-fold scores, and calibrate their mean."""
     splits = (folds,) if known_folds is None else (folds, known_folds)
     numbers = [np.unique(split) for split in splits]
-    jobs = [delayed(_fit)(X, targets, members, config)] + [
-        delayed(_score_held_out)(split == fold, X, targets, members, config)
+    jobs = [delayed(_fit)(X, y, weights, members, config)] + [
+        delayed(_score_held_out)(split == fold, X, y, weights, members, config)
         for split, its_folds in zip(splits, numbers, strict=True)
         for fold in its_folds
     ]
@@ -247,7 +229,7 @@ def fit_blend(
     progress = iter(tqdm(done, "fitting", len(jobs), disable=None, leave=False))
     fitted = next(progress)
     held_out = [_added(list(islice(progress, len(its_folds)))) for its_folds in numbers]
-    return join(fitted, held_out[0], folds, targets.y, targets.weights, *held_out[1:])
+    return join(fitted, held_out[0], folds, y, weights, *held_out[1:])
 
 
 def _added(parts: Sequence[dict[str, Float64Array]]) -> dict[str, Float64Array]:
@@ -352,31 +334,26 @@ def _deal_groups(
     return folds
 
 
-def _fit(X: Any, targets: Targets, members: Members, config: TrainConfig) -> dict[str, Any]:
-    """Fit each member, and align its coefficients where the writers are known."""
-    y = targets.y
-    balanced = _balanced(targets.weights, y)
-    fitted = {
-        name: make(config).fit(X, y, sample_weight=balanced) for name, make in members.items()
-    }
-    if targets.writers is None:
-        return fitted
-    populations = Populations.of(X, targets.writers)
-    return {name: populations.align(member) for name, member in fitted.items()}
+def _fit(
+    X: Any, y: Int64Array, weights: Float64Array, members: Members, config: TrainConfig
+) -> dict[str, Any]:
+    """Fit each member."""
+    balanced = _balanced(weights, y)
+    return {name: make(config).fit(X, y, sample_weight=balanced) for name, make in members.items()}
 
 
 def _score_held_out(
     held_out: npt.NDArray[np.bool_],
     X: Any,
-    targets: Targets,
+    y: Int64Array,
+    weights: Float64Array,
     members: Members,
     config: TrainConfig,
 ) -> dict[str, Float64Array]:
     """Return the scores of the texts held out by each member fitted on the others, (n, n_outputs), 0 for the others."""
-    y = targets.y
     n_outputs = 1 if int(y.max()) == 1 else int(y.max()) + 1
     seen = ~held_out
-    fitted = _fit(X[seen], targets.take(seen), members, config)
+    fitted = _fit(X[seen], y[seen], weights[seen], members, config)
     texts = X[held_out]
     scores = {name: np.zeros((len(y), n_outputs)) for name in members}
     for name, member in fitted.items():

@@ -57,8 +57,7 @@ class Plan:
 
     weights: float64 (n,), 0 for texts to leave out; folds: int64 (n,), the fold each text is held out in for p-values;
     known_folds: int64 (n,), others for the probability; calibrates: bool (n,), texts good enough to measure by;
-    essay: bool (n,), the texts that the profile `essay` is for; writers: objects (n,), the human populations whose mean
-    scores are to be the same, "" for other texts.
+    essay: bool (n,), the texts that the profile `essay` is for.
     """
 
     weights: Float64Array
@@ -66,7 +65,6 @@ class Plan:
     known_folds: Int64Array
     calibrates: npt.NDArray[np.bool_]
     essay: npt.NDArray[np.bool_]
-    writers: npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,6 @@ def run(
         weights=plan.weights if plan else None,
         folds=plan.folds if plan else None,
         known_folds=plan.known_folds if plan else None,
-        writers=plan.writers if plan else None,
         n_jobs=n_jobs,
     )
     facts = Facts(

@@ -62,7 +62,7 @@ def read(folder: Path) -> tuple[Corpus, pd.DataFrame]:
 
 
 def plan(table: pd.DataFrame) -> Plan:
-    """Return weights, folds, essays and human populations of the corpora."""
+    """Return weights, folds and essays of the corpora."""
     llm = table["generated"].to_numpy() == 1
     essay = table["domain"].isin(ESSAY_DOMAINS).to_numpy()
     weight = np.ones(len(table))
@@ -77,14 +77,8 @@ def plan(table: pd.DataFrame) -> Plan:
     weight[table["corpus"] == "persuade_fp21"] *= PERSUADE
     weight[table["corpus"] == ALONE_OF_ITS_KIND] *= IELTS
     calibrates = ((weight > 0) & (table["corpus"] != "hc3plus")).to_numpy()
-    populations = table["corpus"] + "/" + table["domain"]
     return Plan(
-        weights=_balanced(weight, llm, essay),
-        folds=_folds(table),
-        known_folds=_prompt_folds(table),
-        calibrates=calibrates,
-        essay=essay,
-        writers=populations.where(~llm & (weight > 0), "").to_numpy(object),
+        _balanced(weight, llm, essay), _folds(table), _prompt_folds(table), calibrates, essay
     )
 
 

@@ -92,9 +92,9 @@ def test_the_model_is_the_logistic_regression_of_this_process(
     buckets = np.flatnonzero(tfidf.idf_)
     X = csr_matrix(X[:, buckets])
     folds = ensemble.assign_folds(y, corpus.groups, config.n_folds, config.seed)
-    targets = ensemble.Targets(y, np.ones(len(y)))
+    weights = np.ones(len(y))
     member = {MEMBER: ensemble.TWO_CLASSES[MEMBER]}
-    blend = ensemble.fit_blend(X, targets, folds, member, config, n_jobs=1)
+    blend = ensemble.fit_blend(X, y, weights, folds, member, config, n_jobs=1)
 
     np.testing.assert_array_equal(model.arrays["buckets"], buckets)
     np.testing.assert_allclose(model.arrays["idf"], tfidf.idf_[buckets], rtol=1e-6)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from ai_detect import calibration, ensemble, metrics
 from ai_detect.config import TrainConfig
-from ai_detect.ensemble import Targets, assign_folds, fit_blend
+from ai_detect.ensemble import assign_folds, fit_blend
 from ai_detect.errors import DataError
 from ai_detect.features import HashedTfidf
 from ai_detect.heuristic import HeuristicFeatures
@@ -172,7 +172,7 @@ def test_a_score_is_the_blend_of_the_matrix(n_classes: int, char_ngrams: tuple[i
     folds = assign_folds(y, own_groups(y), config.n_folds, config.seed)
     used = np.flatnonzero(tfidf.idf_)
     members = ensemble.TWO_CLASSES if n_classes == 2 else ensemble.ENSEMBLE
-    blend = fit_blend(X[:, used], Targets(y, np.ones(len(y))), folds, members, config, 1)
+    blend = fit_blend(X[:, used], y, np.ones(len(y)), folds, members, config, 1)
     scores, _ = trained.scorer.decision_function(texts)
     np.testing.assert_allclose(scores, X[:, used] @ blend.coef + blend.intercept, atol=1e-4)
     np.testing.assert_allclose(trained.out_of_fold, blend.out_of_fold)
@@ -206,7 +206,7 @@ def test_the_blend_is_the_mean_of_its_members_in_units_of_their_spread(n_classes
         slope, shift = calibration.platt(scores[:, 0], y)
     else:
         slope, shift = calibration.temperature(scores, y), 0.0
-    blend = fit_blend(X, Targets(y, np.ones(len(y))), folds, ensemble.ENSEMBLE, config, 1)
+    blend = fit_blend(X, y, np.ones(len(y)), folds, ensemble.ENSEMBLE, config, 1)
     np.testing.assert_allclose(blend.coef, slope * coef, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(blend.intercept, slope * intercept + shift, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(blend.out_of_fold, slope * scores + shift, rtol=1e-4, atol=1e-6)
@@ -297,7 +297,7 @@ def test_votes_of_two_remaining_classes_go_to_the_right_columns() -> None:
     folds = np.array([0, 1, 0, 1, 2, 2])  # the third training part lacks class 2
     scores = sum(
         ensemble._score_held_out(
-            folds == fold, np.zeros((6, 1)), Targets(y, np.ones(6)), {"fixed": Fixed}, CONFIG
+            folds == fold, np.zeros((6, 1)), y, np.ones(6), {"fixed": Fixed}, CONFIG
         )["fixed"]
         for fold in range(3)
     )

@@ -63,8 +63,7 @@ IMPORTS = {
     # training, which alone loads scikit-learn
     "features": "kernels ngrams text",
     "logistic": "compiled",
-    "alignment": "",
-    "ensemble": "alignment calibration config errors features heuristic logistic naive_bayes scorer text",
+    "ensemble": "calibration config errors features heuristic logistic naive_bayes scorer text",
     "unseen": "config drift_reference features ngrams predictor text",
     "training": "calibration config data drift_reference ensemble evaluation kernels labels profiles scorer text"
     " unseen",
