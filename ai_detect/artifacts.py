@@ -60,7 +60,7 @@ _MANIFEST = "manifest.json"
 _CARD = "model_card.md"
 _TRAINING_LOCK = ".lock"
 _COMMIT_LOCK = ".commit.lock"
-_WEIGHTS_LIMIT = 2 << 30
+_WEIGHTS_LIMIT = 2_000_000_000
 _MANIFEST_LIMIT = 16 << 20
 _READ_ATTEMPTS = 8  # each failed one needs a whole save by another process to happen meanwhile
 _OURS = re.compile(
@@ -127,6 +127,9 @@ def save(
         ArtifactError: the folder cannot be written, or is another program's; a model that was
             there is untouched.
     """
+    _check_size(
+        folder, "weights", sum(np.asarray(a).nbytes for a in arrays.values()), _WEIGHTS_LIMIT
+    )
     try:
         weights = _pack(arrays)
         digest = hashlib.sha256(weights).hexdigest()
@@ -137,7 +140,17 @@ def save(
         sealed = _seal(json.loads(json.dumps({**manifest, **ours})))
     except (TypeError, ValueError) as error:
         raise ArtifactError(f"{folder}: this model cannot be written as data: {error}.") from error
+    _check_size(folder, "weights", len(weights), _WEIGHTS_LIMIT)
+    _check_size(folder, "manifest", len(sealed), _MANIFEST_LIMIT)
     _commit(folder, sealed, name, weights, card.encode("utf-8", "backslashreplace"))
+
+
+def _check_size(folder: Path, what: str, n_bytes: int, limit: int) -> None:
+    if n_bytes > limit:
+        raise ArtifactError(
+            f"{folder}: this model has {n_bytes} bytes of {what}, and at most {limit} can be saved: use fewer buckets "
+            "or classes."
+        )
 
 
 def publish(source: Path, target: Path) -> None:
@@ -198,12 +211,6 @@ def _lock_or_refuse(folder: Path, lock: int) -> None:
 
 def _commit(folder: Path, sealed: bytes, weights_name: str, weights: bytes, card: bytes) -> None:
     """Write the three files so that one rename, the manifest's, changes the model."""
-    if len(weights) > _WEIGHTS_LIMIT or len(sealed) > _MANIFEST_LIMIT:
-        raise ArtifactError(
-            f"{folder}: this model has {len(weights)} bytes of weights and {len(sealed)} of "
-            f"manifest, and at most {_WEIGHTS_LIMIT} and {_MANIFEST_LIMIT} can be saved: "
-            "use fewer buckets or classes."
-        )
     files = {weights_name: weights, _MANIFEST: sealed, _CARD: card}
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -356,12 +363,13 @@ def _render(manifest: dict[str, Any]) -> bytes:
 def _pack(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     """Write an .npz whose bytes follow from the arrays alone: sorted, C order, undated, stored.
 
-    Deflate would take 40 times as long, and its bytes differ between versions of zlib.
+    Deflate would take 40 times as long, and its bytes differ between versions of zlib; so do the headers of the zip64
+    format between versions of Python (3.11.4 mended them), and no model comes near the 2 GB that need it.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(arrays):
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
                 array = np.asarray(arrays[name], order="C")
                 np.lib.format.write_array(member, array, allow_pickle=False)
     return buffer.getvalue()
