@@ -60,8 +60,9 @@ _MANIFEST = "manifest.json"
 _CARD = "model_card.md"
 _TRAINING_LOCK = ".lock"
 _COMMIT_LOCK = ".commit.lock"
-_WEIGHTS_LIMIT = 2_000_000_000
+_WEIGHTS_LIMIT = 2 << 30
 _MANIFEST_LIMIT = 16 << 20
+_LARGE_ARRAY = 1 << 30  # well below the 2 GB that plain zip holds
 _READ_ATTEMPTS = 8  # each failed one needs a whole save by another process to happen meanwhile
 _OURS = re.compile(
     r"weights-[0-9a-f]{12}\.npz|\.(weights-[0-9a-f]{12}\.npz|manifest\.json|model_card\.md)\.tmp"
@@ -127,9 +128,6 @@ def save(
         ArtifactError: the folder cannot be written, or is another program's; a model that was
             there is untouched.
     """
-    _check_size(
-        folder, "weights", sum(np.asarray(a).nbytes for a in arrays.values()), _WEIGHTS_LIMIT
-    )
     try:
         weights = _pack(arrays)
         digest = hashlib.sha256(weights).hexdigest()
@@ -140,17 +138,7 @@ def save(
         sealed = _seal(json.loads(json.dumps({**manifest, **ours})))
     except (TypeError, ValueError) as error:
         raise ArtifactError(f"{folder}: this model cannot be written as data: {error}.") from error
-    _check_size(folder, "weights", len(weights), _WEIGHTS_LIMIT)
-    _check_size(folder, "manifest", len(sealed), _MANIFEST_LIMIT)
     _commit(folder, sealed, name, weights, card.encode("utf-8", "backslashreplace"))
-
-
-def _check_size(folder: Path, what: str, n_bytes: int, limit: int) -> None:
-    if n_bytes > limit:
-        raise ArtifactError(
-            f"{folder}: this model has {n_bytes} bytes of {what}, and at most {limit} can be saved: use fewer buckets "
-            "or classes."
-        )
 
 
 def publish(source: Path, target: Path) -> None:
@@ -211,6 +199,12 @@ def _lock_or_refuse(folder: Path, lock: int) -> None:
 
 def _commit(folder: Path, sealed: bytes, weights_name: str, weights: bytes, card: bytes) -> None:
     """Write the three files so that one rename, the manifest's, changes the model."""
+    if len(weights) > _WEIGHTS_LIMIT or len(sealed) > _MANIFEST_LIMIT:
+        raise ArtifactError(
+            f"{folder}: this model has {len(weights)} bytes of weights and {len(sealed)} of "
+            f"manifest, and at most {_WEIGHTS_LIMIT} and {_MANIFEST_LIMIT} can be saved: "
+            "use fewer buckets or classes."
+        )
     files = {weights_name: weights, _MANIFEST: sealed, _CARD: card}
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -363,14 +357,15 @@ def _render(manifest: dict[str, Any]) -> bytes:
 def _pack(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     """Write an .npz whose bytes follow from the arrays alone: sorted, C order, undated, stored.
 
-    Deflate would take 40 times as long, and its bytes differ between versions of zlib; so do the headers of the zip64
-    format between versions of Python (3.11.4 mended them), and no model comes near the 2 GB that need it.
+    Deflate would take 40 times as long, and its bytes differ between versions of zlib. The 64-bit form of zip, whose
+    headers differ between versions of Python (3.11.4 mended them), is for arrays that need it.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(arrays):
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as member:
-                array = np.asarray(arrays[name], order="C")
+            array = np.asarray(arrays[name], order="C")
+            info, is_large = zipfile.ZipInfo(f"{name}.npy"), array.nbytes >= _LARGE_ARRAY
+            with archive.open(info, "w", force_zip64=is_large) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
     return buffer.getvalue()
 

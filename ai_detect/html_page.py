@@ -33,7 +33,7 @@ def document(title: str, body: str) -> str:
 """
 
 
-def write(file: Path, document: str) -> None:
+def write(file: Path, content: str) -> None:
     """Write a document to a file, folders made where missing."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(document, encoding="utf-8")
+    file.write_text(content, encoding="utf-8")

@@ -25,6 +25,7 @@ IMPORTS = {
     "metrics": "",
     "compiled": "",
     "prefetch": "",
+    "html_page": "",
     # settings
     "config": "errors",
     # a dataset: bytes -> tables -> columns and labels -> batches of texts
@@ -55,7 +56,6 @@ IMPORTS = {
     # whether texts are still like those of training
     "two_samples": "",
     "drift_report": "",
-    "html_page": "",
     "drift_html": "drift_report html_page",
     "drift_reference": "calibration errors predictor scorer",
     "drift": "calibration drift_reference drift_report errors two_samples",
